@@ -1,7 +1,7 @@
 """The offline multi-agent RL zoo: what every plugin may use.
 
 The public API is what `zoo_core`, `zoo_core.nn`, `zoo_core.data` and `zoo_core.testing` export. Names are imported on
-first use, so that a hook module, which needs only the entries, stays free of torch and numpy.
+first use: a hook module, which needs only the entries, stays free of torch and numpy.
 """
 
 from __future__ import annotations
