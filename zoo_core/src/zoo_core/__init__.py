@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "zoo_core.algorithms": (
-        "Adam", "Algorithm", "Assign", "Clip", "Draw", "Loss", "Noise", "Phase", "Polyak", "Rows", "Statistics", "Update",
-        "WholeEpisodes", "Windows",
+        "Adam", "Algorithm", "Assign", "Clip", "Draw", "Loss", "Noise", "Phase", "Polyak", "Rows", "Statistics",
+        "Update", "WholeEpisodes", "Windows",
     ),
     "zoo_core.batch": ("Batch",),
     "zoo_core.config": ("AlgorithmConfig", "setting"),
