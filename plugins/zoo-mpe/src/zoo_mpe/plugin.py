@@ -1,0 +1,31 @@
+"""Hooks of zoo-mpe: the particle world of the offline-MARL benchmark and its datasets."""
+
+from __future__ import annotations
+
+from zoo_core import EnvEntry, ReferenceScores, Source, hookimpl
+
+OMAR = Source(
+    paper="Pan et al., Plan Better Amid Conservatism: Offline Multi-Agent RL with Actor Rectification (ICML 2022)",
+    url="https://arxiv.org/abs/2111.11188",
+    code="https://github.com/ling-pan/OMAR",
+)
+PHYSICS = "the offline-MARL benchmark's particle world (OMAR, CFCQL), not mpe2's: velocity first, acceleration squared"
+
+ENVS = (
+    EnvEntry(
+        name="mpe-cn",
+        summary="Cooperative Navigation: three agents cover three landmarks without colliding.",
+        factory="zoo_mpe.envs:CooperativeNavigation",
+        source=OMAR,
+        family="mpe",
+        convention=PHYSICS,
+        agents=3,
+        default_quality="medium-replay",
+        reference=ReferenceScores(159.8, 516.8, "OMAR and CFCQL (published random and expert returns)"),
+    ),
+)
+
+
+@hookimpl
+def zoo_envs() -> tuple[EnvEntry, ...]:
+    return ENVS
