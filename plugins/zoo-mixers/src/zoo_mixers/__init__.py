@@ -1,0 +1,1 @@
+"""Mixers: linear (OMCDA Eq. 1), VDN and QMIX."""

@@ -1,0 +1,216 @@
+"""What every environment must hold to."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo_core.entries import DISCRETE, EnvEntry
+from zoo_core.envs import BatchedEnv, Step
+from zoo_core.seeding import uniforms
+from zoo_core.testing.checks import Check, Claim, demand, run_claims
+
+SEEDS = (11, 12, 13)
+MOST_STEPS = 50
+"""Longer episodes are checked over their first steps only, so that the kit stays quick."""
+
+
+def env_claims(entry: EnvEntry) -> list[Claim]:
+    """The claims `check_env` tests, for parametrising a test."""
+    tests = [
+        entry_agrees_with_team,
+        steps_have_their_shapes,
+        equal_seeds_give_equal_episodes,
+        batched_equals_single,
+        one_copy_resets_alone,
+        bounds_are_accepted,
+        episodes_end_and_stay_ended,
+        global_generators_are_untouched,
+        frames_are_pictures,
+    ]
+    return [Claim(test.__name__, functools.partial(test, entry)) for test in tests]
+
+
+def check_env(entry: EnvEntry) -> list[Check]:
+    """Seeding, shapes, bounds, endings and batching of an environment."""
+    return run_claims(env_claims(entry))
+
+
+def random_actions(env: BatchedEnv, step: Step, seeds: tuple[int, ...], t: int) -> NDArray:
+    """Uniform available actions, each copy's a function of its own seed and the time."""
+    team = env.team
+    u = uniforms(seeds, f"action {t}", (team.n, team.action_size))
+    if not team.discrete:
+        return team.action_low + (team.action_high - team.action_low) * u
+    sizes = np.arange(team.action_size) < np.asarray(team.action_sizes)[:, None]
+    available = np.broadcast_to(sizes, u.shape) if step.action_mask is None else step.action_mask & sizes
+    return np.asarray(np.where(available, u, -1.0).argmax(-1))
+
+
+def play(env: BatchedEnv, seeds: tuple[int, ...], steps: int) -> list[Step]:
+    """Reset and `steps` random steps."""
+    shown = [env.reset(seeds)]
+    for t in range(steps):
+        shown.append(env.step(random_actions(env, shown[-1], seeds, t)))
+    return shown
+
+
+def horizon(env: BatchedEnv) -> int:
+    return min(env.team.episode_limit, MOST_STEPS)
+
+
+def differ(one: Step, other: Step) -> list[str]:
+    """Names of the fields in which two steps are not bit-equal."""
+    return [
+        name
+        for name in Step._fields
+        if (getattr(one, name) is None) != (getattr(other, name) is None)
+        or (getattr(one, name) is not None and not np.array_equal(getattr(one, name), getattr(other, name)))
+    ]
+
+
+def rows(step: Step, copy: int) -> Step:
+    """The view of one copy, as a batch of one."""
+    return step._replace(
+        **{name: field[copy : copy + 1] for name, field in step._asdict().items() if field is not None}
+    )
+
+
+def entry_agrees_with_team(entry: EnvEntry) -> None:
+    env = entry.load()(2)
+    team = env.team
+    demand(env.num_envs == 2, f"built with num_envs=2, it says {env.num_envs}")
+    demand(team.env == entry.name, f"the team says env={team.env!r}, the entry {entry.name!r}: use one name")
+    demand(team.n == entry.agents, f"the entry says agents={entry.agents}; the team has {team.n} learning agents")
+    demand(team.action_kind in entry.gives, f"add {team.action_kind!r} to the entry's gives")
+    demand(team.episode_limit > 0, "the team needs an episode_limit > 0")
+    masked = env.reset((0, 1)).action_mask is not None
+    demand(
+        masked == ("action_mask" in entry.gives),
+        "the entry's gives and the steps disagree about action_mask: declare it if and only if steps carry one",
+    )
+    demand(team.reference == entry.reference, "the team's reference scores differ from the entry's: state them once")
+
+
+def steps_have_their_shapes(entry: EnvEntry) -> None:
+    env = entry.load()(len(SEEDS))
+    team, copies = env.team, len(SEEDS)
+    state = {"concat_obs": None, "stored": (copies, team.state_size), "per_agent": (copies, team.n, team.state_size)}
+    wanted = {
+        "obs": (copies, team.n, team.obs_size),
+        "reward": (copies, team.n),
+        "terminated": (copies,),
+        "truncated": (copies,),
+        "state": state[team.state_kind],
+    }
+    for t, step in enumerate(play(env, SEEDS, min(3, horizon(env)))):
+        for name, shape in wanted.items():
+            value = getattr(step, name)
+            got = None if value is None else value.shape
+            demand(got == shape, f"{name} after {t} steps must have shape {shape}, not {got}")
+            demand(value is None or np.isfinite(value).all(), f"{name} is not finite after {t} steps")
+        demand(step.terminated.dtype == step.truncated.dtype == np.bool_, "terminated and truncated must be bool")
+        for i, size in enumerate(team.obs_sizes):
+            demand(not step.obs[:, i, size:].any(), f"agent {i}'s observation is {size} wide: pad it with zeros")
+        if step.action_mask is not None:
+            demand(step.action_mask.shape == (copies, team.n, team.action_size), "action_mask must be [E, n, A]")
+            demand(step.action_mask.any(-1).all(), f"an agent has no available action after {t} steps: leave one")
+        demand(t > 0 or not step.reward.any(), "reset must show zero reward")
+        if team.reward == "shared":
+            demand((step.reward == step.reward[:, :1]).all(), "declared a shared reward, yet agents' rewards differ")
+
+
+def equal_seeds_give_equal_episodes(entry: EnvEntry) -> None:
+    env = entry.load()(len(SEEDS))
+    steps = horizon(env)
+    first = play(env, SEEDS, steps)
+    for again in (play(env, SEEDS, steps), play(entry.load()(len(SEEDS)), SEEDS, steps)):
+        for t, (one, other) in enumerate(zip(first, again, strict=True)):
+            demand(
+                not differ(one, other),
+                f"with equal seeds and actions, {differ(one, other)} differ after {t} steps: draw everything from "
+                "zoo_core.uniforms(seeds, …) and keep nothing from the last episode",
+            )
+
+
+def batched_equals_single(entry: EnvEntry) -> None:
+    env = entry.load()(len(SEEDS))
+    steps = horizon(env)
+    together = play(env, SEEDS, steps)
+    for copy, seed in enumerate(SEEDS):
+        alone = play(entry.load()(1), (seed,), steps)
+        for t, (one, other) in enumerate(zip(together, alone, strict=True)):
+            found = differ(rows(one, copy), other)
+            demand(
+                not found,
+                f"seed {seed} as copy {copy} of {len(SEEDS)} and alone differ in {found} after {t} steps: a copy "
+                "must not read the others, nor its own index",
+            )
+
+
+def one_copy_resets_alone(entry: EnvEntry) -> None:
+    env = entry.load()(len(SEEDS))
+    before = play(env, SEEDS, 1)[-1]
+    after = env.reset([99], copies=[1])
+    demand(
+        not differ(rows(before, 0)._replace(reward=rows(after, 0).reward), rows(after, 0)),
+        "reset(seeds, copies=[1]) changed copy 0: touch only the named copies",
+    )
+    demand(
+        np.array_equal(after.obs[1], entry.load()(1).reset([99]).obs[0]),
+        "a copy reset alone starts another episode than a fresh environment with that seed",
+    )
+
+
+def bounds_are_accepted(entry: EnvEntry) -> None:
+    env = entry.load()(2)
+    team = env.team
+    if team.action_kind == DISCRETE:
+        return
+    demand(team.action_low < team.action_high, "action_low must lie below action_high")
+    for bound in (team.action_low, team.action_high):
+        env.reset((0, 1))
+        step = env.step(np.full((2, team.n, team.action_size), bound))
+        demand(np.isfinite(step.obs).all() and np.isfinite(step.reward).all(), f"the action {bound} is not survived")
+
+
+def episodes_end_and_stay_ended(entry: EnvEntry) -> None:
+    env = entry.load()(len(SEEDS))
+    limit = env.team.episode_limit
+    if limit > MOST_STEPS:
+        return
+    shown = play(env, SEEDS, limit + 1)
+    ended = [step.terminated | step.truncated for step in shown]
+    demand(not ended[0].any(), "reset must not show an ended episode")
+    demand(ended[limit].all(), f"after episode_limit = {limit} steps every copy must be terminated or truncated")
+    early = [t for t in range(limit) if shown[t].truncated.any()]
+    demand(not early, f"truncated after {early} steps, before the episode_limit of {limit}: say terminated instead")
+    for t in range(limit + 1):
+        done = ended[t]
+        demand(not shown[t + 1].reward[done].any(), "an ended copy must give zero reward until it is reset")
+        demand(
+            np.array_equal(shown[t + 1].obs[done], shown[t].obs[done]) and ended[t + 1][done].all(),
+            "an ended copy must keep its last observation and stay ended until it is reset",
+        )
+
+
+def global_generators_are_untouched(entry: EnvEntry) -> None:
+    import random
+
+    before, numpy_before = random.getstate(), np.random.get_state()  # noqa: NPY002 - read, to see that it is left alone
+    play(entry.load()(len(SEEDS)), SEEDS, 2)
+    after = np.random.get_state()  # noqa: NPY002
+    same = random.getstate() == before and all(map(np.array_equal, numpy_before, after))
+    demand(same, "the environment drew from a global generator: use zoo_core.uniforms or normals")
+
+
+def frames_are_pictures(entry: EnvEntry) -> None:
+    env = entry.load()(1)
+    env.reset([0])
+    frame = env.render()
+    demand(
+        frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8,
+        f"render must return uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}",
+    )
