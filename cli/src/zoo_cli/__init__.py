@@ -1,0 +1,3 @@
+"""The `zoo` command."""
+
+__version__ = "0.1.0"

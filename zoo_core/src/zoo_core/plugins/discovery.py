@@ -1,0 +1,124 @@
+"""From what is installed to the zoo: metadata, then the cache, then a probe for what the cache does not know."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from zoo_core.entries import entry_from_json
+from zoo_core.errors import did_you_mean
+from zoo_core.paths import cache_home
+from zoo_core.plugins import cache
+from zoo_core.plugins.installed import Installed, canonical, installed_plugins
+from zoo_core.plugins.zoo import OPTIONS, Offer, PluginRow, Zoo
+
+Progress = Callable[[str], None]
+
+
+def load_zoo() -> Zoo:
+    """What is installed here; honours `ZOO_PLUGINS` and `ZOO_PLUGINS_OFF`. Repeated calls in a process are free."""
+    variables = (os.environ.get("ZOO_PLUGINS"), os.environ.get("ZOO_PLUGINS_OFF"), str(cache_home()))
+    return _remembered(variables, tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def _remembered(variables: tuple[str | None, ...], path: tuple[str, ...]) -> Zoo:
+    return discover()
+
+
+def discover(*, refresh: bool = False, progress: Progress | None = None) -> Zoo:
+    """Look again at what is installed.
+
+    Args:
+        refresh: probe every plugin again, whatever the cache says.
+        progress: called with a plugin's name before it is probed.
+
+    Raises `UsageError` for a malformed `ZOO_PROBE_SECONDS`; no fault of a plugin raises.
+    """
+    plugins = installed_plugins()
+    rows, active = _switch(plugins)
+    findings = {} if refresh else {p.distribution: found for p in active if (found := cache.read(p)) is not None}
+    offers: list[Offer[Any]] = []
+    unknown = [p for p in active if not _take(p, findings.get(p.distribution), offers, rows)]
+    for plugin, finding in zip(unknown, _probe_all(unknown, progress), strict=True):
+        cache.write(plugin, finding)
+        if not _take(plugin, finding, offers, rows):
+            rows.append(_row(plugin, "broken", "what its probe found cannot be read back"))
+    return Zoo.assemble(offers, rows)
+
+
+def _switch(plugins: Sequence[Installed]) -> tuple[list[PluginRow], list[Installed]]:
+    """Apply `ZOO_PLUGINS` and `ZOO_PLUGINS_OFF`: rows for what they leave out, and the plugins that stay."""
+    only, off = _names("ZOO_PLUGINS"), _names("ZOO_PLUGINS_OFF")
+    known = [plugin.distribution for plugin in plugins]
+    rows = [
+        PluginRow(name, "", "broken", f"ZOO_PLUGINS names it, but it is not installed.{did_you_mean(name, known)}")
+        for name in sorted(only - set(known))
+    ]
+    active = []
+    for plugin in plugins:
+        if plugin.distribution in off:
+            rows.append(_row(plugin, "off", "ZOO_PLUGINS_OFF names it"))
+        elif only and plugin.distribution not in only:
+            rows.append(_row(plugin, "off", "ZOO_PLUGINS does not name it"))
+        else:
+            active.append(plugin)
+    return rows, active
+
+
+def _names(variable: str) -> set[str]:
+    return {canonical(name) for name in os.environ.get(variable, "").split(",") if name.strip()}
+
+
+def _probe_all(plugins: Sequence[Installed], progress: Progress | None) -> list[dict[str, Any]]:
+    """Findings in the order given; a few child processes at a time, so that one that hangs holds up no other."""
+    if not plugins:
+        return []
+    from concurrent.futures import ThreadPoolExecutor  # only a cold start pays for these
+
+    from zoo_core.plugins import probe
+
+    seconds = probe.deadline()
+
+    def one(plugin: Installed) -> dict[str, Any]:
+        if progress:
+            progress(plugin.distribution)
+        return probe.probe(plugin, seconds)
+
+    with ThreadPoolExecutor(max_workers=max(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(one, plugins))
+
+
+def _take(
+    plugin: Installed, finding: Mapping[str, Any] | None, offers: list[Offer[Any]], rows: list[PluginRow]
+) -> bool:
+    """Add what a finding says to the offers and rows. False if there is none or it cannot be read."""
+    if finding is None:
+        return False
+    try:
+        if not finding["ok"]:
+            rows.append(_row(plugin, "broken", str(finding["reason"])))
+            return True
+        entries = [entry_from_json(data) for data in finding["entries"]]
+        row = PluginRow(
+            distribution=plugin.distribution,
+            version=plugin.version,
+            state="ok",
+            provides={
+                kind: names for kind in OPTIONS if (names := tuple(sorted(e.name for e in entries if kind == e.KIND)))
+            },
+            import_seconds=float(finding["import_seconds"]),
+            heavy=tuple(finding["heavy"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return False
+    rows.append(row)
+    offers += [Offer(entry, plugin.distribution, plugin.version) for entry in entries]
+    return True
+
+
+def _row(plugin: Installed, state: Any, reason: str) -> PluginRow:
+    return PluginRow(plugin.distribution, plugin.version, state, reason)

@@ -1,0 +1,141 @@
+"""The zoo as found: what healthy plugins offer, and one row per plugin, healthy or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar, overload
+
+from zoo_core.entries import AlgorithmEntry, DatasetEntry, Entry, EnvEntry, MixerEntry
+from zoo_core.errors import AmbiguousName, UnknownName
+
+E = TypeVar("E", bound=Entry, covariant=True)
+
+OPTIONS = {"algorithm": "--algo", "env": "--env", "dataset": "--dataset", "mixer": "--mixer"}
+"""The command-line option that takes a name of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Generic[E]):
+    """An entry and the distribution that offers it."""
+
+    entry: E
+    distribution: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        return self.entry.name
+
+    @property
+    def qualified_name(self) -> str:
+        """`distribution:name`, which is never ambiguous."""
+        return f"{self.distribution}:{self.entry.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRow:
+    """One installed plugin.
+
+    Attributes:
+        distribution, version: as its metadata names it.
+        state: `ok`; `broken`, with the reason; or `off`, by `ZOO_PLUGINS` or `ZOO_PLUGINS_OFF`.
+        reason: why it is not `ok`; empty otherwise.
+        provides: names by kind (`algorithm`, `env`, `dataset`, `mixer`).
+        import_seconds: what importing its hook module took when it was probed.
+        heavy: those of torch, numpy and gymnasium that its hook module imports, though it should not.
+    """
+
+    distribution: str
+    version: str
+    state: Literal["ok", "broken", "off"]
+    reason: str = ""
+    provides: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    import_seconds: float = 0.0
+    heavy: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        return self.state == "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "distribution": self.distribution,
+            "version": self.version,
+            "state": self.state,
+            "reason": self.reason,
+            "provides": {kind: list(names) for kind, names in self.provides.items()},
+            "import_seconds": self.import_seconds,
+            "heavy": list(self.heavy),
+        }
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Everything installed. Offers are sorted by name, then distribution; plugins by distribution."""
+
+    algorithms: tuple[Offer[AlgorithmEntry], ...] = ()
+    envs: tuple[Offer[EnvEntry], ...] = ()
+    datasets: tuple[Offer[DatasetEntry], ...] = ()
+    mixers: tuple[Offer[MixerEntry], ...] = ()
+    plugins: tuple[PluginRow, ...] = ()
+
+    @classmethod
+    def assemble(cls, offers: Iterable[Offer[Any]], plugins: Iterable[PluginRow]) -> Zoo:
+        """Sort offers into their kinds."""
+        by_kind: dict[str, list[Offer[Any]]] = {kind: [] for kind in OPTIONS}
+        for offer in sorted(offers, key=lambda o: (o.name, o.distribution)):
+            by_kind[offer.entry.KIND].append(offer)
+        return cls(
+            *(tuple(by_kind[kind]) for kind in ("algorithm", "env", "dataset", "mixer")),
+            plugins=tuple(sorted(plugins, key=lambda row: row.distribution)),
+        )
+
+    def offers(self, kind: str) -> tuple[Offer[Any], ...]:
+        """All offers of one kind: `algorithm`, `env`, `dataset` or `mixer`."""
+        by_kind: dict[str, tuple[Offer[Any], ...]] = {
+            "algorithm": self.algorithms,
+            "env": self.envs,
+            "dataset": self.datasets,
+            "mixer": self.mixers,
+        }
+        return by_kind[kind]
+
+    @overload
+    def find(self, kind: Literal["algorithm"], name: str) -> AlgorithmEntry: ...
+    @overload
+    def find(self, kind: Literal["env"], name: str) -> EnvEntry: ...
+    @overload
+    def find(self, kind: Literal["dataset"], name: str) -> DatasetEntry: ...
+    @overload
+    def find(self, kind: Literal["mixer"], name: str) -> MixerEntry: ...
+    def find(self, kind: str, name: str) -> Any:
+        """The entry called `name`, or `distribution:name`. Raises `UnknownName` or `AmbiguousName`."""
+        return self.find_offer(kind, name).entry
+
+    def find_offer(self, kind: str, name: str) -> Offer[Any]:
+        """Like `find`, with the distribution and version that offer it."""
+        offers = self.offers(kind)
+        matches = [o for o in offers if o.name == name] or [o for o in offers if o.qualified_name == name]
+        if not matches:
+            raise UnknownName(kind, name, self._known(kind, name), self._broken_hint())
+        if len(matches) > 1:
+            owners = " and ".join(f"{o.distribution} {o.version}" for o in matches)
+            choices = " or ".join(f"{OPTIONS[kind]} {o.qualified_name}" for o in matches)
+            raise AmbiguousName(f"{kind} {name!r} is offered by {owners}. Choose one: {choices}")
+        return matches[0]
+
+    def matching(self, name: str) -> tuple[Offer[Any], ...]:
+        """The offers of every kind called `name` or `distribution:name`; none is an error here."""
+        return tuple(o for kind in OPTIONS for o in self.offers(kind) if name in (o.name, o.qualified_name))
+
+    def _known(self, kind: str, name: str) -> list[str]:
+        """What could have been meant: qualified names if a distribution was given, plain ones otherwise."""
+        offers = self.offers(kind)
+        distribution = name.partition(":")[0]
+        return [o.qualified_name for o in offers if o.distribution == distribution] or [o.name for o in offers]
+
+    def _broken_hint(self) -> str:
+        """An unknown name may belong to a plugin that cannot be loaded."""
+        broken = [row.distribution for row in self.plugins if row.state == "broken"]
+        return f"Broken plugins: {', '.join(broken)} (`zoo list plugins` says why)." if broken else ""
