@@ -1,0 +1,298 @@
+"""The learner: it carries out what an algorithm declares, one iteration at a time.
+
+Everything random in iteration i of a phase comes from generators named by (seed, phase, i): the batches and the noise
+of one iteration do not depend on what was drawn before. So a resumed run needs no generator state, and seeds trained
+together see what each would see alone.
+
+Iterations are counted from 1 within a phase: `every=2` acts in the 2nd, 4th, … iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from zoo_core.algorithms import (
+    Algorithm,
+    Assign,
+    Draw,
+    IterationStep,
+    Phase,
+    Polyak,
+    Rows,
+    Update,
+    WholeEpisodes,
+    Windows,
+)
+from zoo_core.batch import Batch
+from zoo_core.errors import PluginError, TrainingDiverged
+from zoo_core.seeding import generator
+from zoo_core.training.networks import Networks, stack_batches
+from zoo_core.training.optimisers import Optimiser, clip_gradients
+
+Metrics = dict[str, Tensor]
+"""`"<update>/<metric>"` → [S] or [S, k], detached."""
+
+
+class Sampler(Protocol):
+    """Draws one batch; which rows is a function of the generator alone."""
+
+    def sample(self, generator: torch.Generator, /) -> Batch: ...
+
+
+SamplerFactory = Callable[[Rows | Windows | WholeEpisodes], Sampler]
+
+
+class Learner:
+    """Trains S ≥ 1 seeds of one algorithm through its phases.
+
+    Attributes:
+        seeds: the run seed of each algorithm.
+        phases: the algorithm's phases, in order.
+        iteration: iterations done, over all phases.
+    """
+
+    def __init__(
+        self,
+        algorithms: Sequence[Algorithm],
+        seeds: Sequence[int],
+        samplers: SamplerFactory,
+        *,
+        iterations: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """`samplers(need)` gives a sampler, e.g. `dataset.sampler`. `iterations` is the budget of a phase that names
+        none (default: the config's)."""
+        if len(algorithms) != len(seeds) or not seeds:
+            raise ValueError(f"{len(algorithms)} algorithms for {len(seeds)} seeds")
+        self.seeds, self.device = tuple(seeds), torch.device(device)
+        self.networks = Networks([algorithm.to(self.device) for algorithm in algorithms])
+        self.phases = tuple(algorithms[0].phases())
+        self.iteration = 0
+        self._samplers: dict[str, Sampler] = {}
+        self._sampler_factory = samplers
+        budget = algorithms[0].config.iterations if iterations is None else iterations
+        self._lengths = tuple(budget if p.iterations is None else p.iterations for p in self.phases)
+        self._optimisers: dict[str, Optimiser] = {}
+        self._prepare()
+
+    @property
+    def total(self) -> int:
+        """Iterations of all phases together."""
+        return sum(self._lengths)
+
+    @property
+    def finished(self) -> bool:
+        return self.iteration >= self.total
+
+    def phase_at(self, iteration: int) -> tuple[Phase, int, int]:
+        """Where training stands after `iteration` iterations: the phase of the next, its number there, its length."""
+        start = 0
+        for phase, length in zip(self.phases, self._lengths, strict=True):
+            if iteration < start + length:
+                return phase, iteration - start + 1, length
+            start += length
+        raise IndexError(f"training ends after {self.total} iterations")
+
+    def algorithm(self, index: int = 0) -> Algorithm:
+        """The algorithm of one seed, up to date, in evaluation mode; the next `step` sets training mode again."""
+        algorithm = self.networks.publish(index)
+        algorithm.eval()
+        return algorithm
+
+    # --- one iteration ------------------------------------------------------------------------------------------
+
+    def step(self) -> Metrics:
+        """One iteration. Raises `TrainingDiverged` as soon as a loss is NaN or infinite."""
+        phase, number, length = self.phase_at(self.iteration)
+        self.networks.train(True)
+        batches: dict[int, Batch] = {}
+        metrics: Metrics = {}
+        counts: dict[str, int] = {}
+        for position, step in enumerate(phase.steps):
+            if isinstance(step, Update | Polyak) and number % step.every:
+                continue
+            if isinstance(step, Polyak):
+                self._polyak(step)
+                continue
+            batch = self._batch(phase, number, step.batch, batches)
+            noise = self._noise(step.noise, phase, number, position)
+            if isinstance(step, Assign):
+                self._assign(step, batch, noise)
+                continue
+            for name, value in self._update(step, batch, noise, (number - 1) / length).items():
+                # Several updates of one name in an iteration: the mean over them.
+                counts[name] = counts.get(name, 0) + 1
+                before = metrics.get(name)
+                metrics[name] = value if before is None else before + (value - before) / counts[name]
+        self.iteration += 1
+        return metrics
+
+    def _update(self, step: Update, batch: Any, noise: Mapping[str, Tensor], progress: float) -> Metrics:
+        optimiser = self._optimisers[step.name]
+        loss = self.networks.loss(step.loss, tuple(optimiser.parameters), batch, noise)
+        value = loss.value.detach()
+        self._require_finite(step.name, value)
+        gradients = torch.autograd.grad(
+            loss.value.sum(), list(optimiser.parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        logged = {"loss": value, **loss.metrics}
+        if step.clip is not None:
+            logged["grad_norm"] = clip_gradients(gradients, step.clip, self.networks.lead, step.name)
+        optimiser.step(gradients, progress)
+        return {f"{step.name}/{name}": self._per_seed(metric) for name, metric in logged.items()}
+
+    @torch.no_grad()
+    def _polyak(self, step: Polyak) -> None:
+        online, target = self._pairs[step.online, step.target]
+        torch._foreach_lerp_(target, online, step.tau)
+
+    @torch.no_grad()
+    def _assign(self, step: Assign, batch: Any, noise: Mapping[str, Tensor]) -> None:
+        values = self.networks.compute(step.compute, batch, noise)
+        if set(values) != set(step.writes):
+            raise PluginError(f"step {step.name!r} computed {sorted(values)} but declares {sorted(step.writes)}")
+        for name in step.writes:
+            self.networks.buffers[name].copy_(values[name])
+
+    # --- data and noise -----------------------------------------------------------------------------------------
+
+    def _batch(self, phase: Phase, number: int, wanted: int | tuple[int, ...], drawn: dict[int, Batch]) -> Any:
+        """The batch or batches a step asks for, drawn once an iteration. Fields are [S, B, …] if stacked."""
+        if isinstance(wanted, tuple):
+            return tuple(self._batch(phase, number, index, drawn) for index in wanted)
+        if wanted not in drawn:
+            sampler = self._samplers.get(phase.name)
+            if sampler is None:
+                sampler = self._samplers[phase.name] = self._sampler_factory(phase.data)
+            sampled = [sampler.sample(generator(seed, phase.name, number, "batch", wanted)) for seed in self.seeds]
+            drawn[wanted] = stack_batches(sampled).to(self.device)
+        return drawn[wanted]
+
+    def _noise(self, draws: Mapping[str, Draw], phase: Phase, number: int, position: int) -> dict[str, Tensor]:
+        """The noise of the step at `position`, per seed, in declared order."""
+        if not draws:
+            return {}
+        per_seed = []
+        for seed in self.seeds:
+            source = generator(seed, phase.name, number, "noise", position, device=self.device)
+            per_seed.append({name: draw_noise(draw, source) for name, draw in draws.items()})
+        if not self.networks.stacked:
+            return per_seed[0]
+        return {name: torch.stack([noise[name] for noise in per_seed]) for name in draws}
+
+    # --- what a checkpoint holds --------------------------------------------------------------------------------
+
+    def state(self, index: int = 0) -> dict[str, Tensor]:
+        """One seed's parameters, buffers and optimiser state, on the CPU, by path; `load_state` takes them back."""
+        live = {f"model/{name}": tensor for name, tensor in self.networks.tensors().items()}
+        for name, optimiser in self._optimisers.items():
+            live |= {f"optimiser/{name}/{path}": tensor for path, tensor in optimiser.state().items()}
+        return {path: self._one_seed(tensor, index).detach().cpu().clone() for path, tensor in live.items()}
+
+    @torch.no_grad()
+    def load_state(self, states: Sequence[Mapping[str, Tensor]], iteration: int) -> None:
+        """Continue from the states of all seeds after `iteration` iterations."""
+        if not self.networks.stacked:
+            joined = dict(states[0])
+        else:  # Adam's step counters are equal in all seeds and stay scalars
+            joined = {
+                path: tensor if path.endswith("/step") else torch.stack([state[path] for state in states])
+                for path, tensor in states[0].items()
+            }
+        self.load_tensors({path[6:]: t for path, t in joined.items() if path.startswith("model/")})
+        for name, optimiser in self._optimisers.items():
+            prefix = f"optimiser/{name}/"
+            optimiser.load({path[len(prefix) :]: t for path, t in joined.items() if path.startswith(prefix)})
+        self.iteration = iteration
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy values into live parameters and buffers (stacked if several seeds)."""
+        live = self.networks.tensors()
+        for name, tensor in tensors.items():
+            live[name].copy_(tensor)
+
+    def check_parameters(self) -> None:
+        """Raise `TrainingDiverged` if a parameter or buffer is NaN or infinite."""
+        for name, tensor in self.networks.tensors().items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise TrainingDiverged(f"{name} is no longer finite after iteration {self.iteration}")
+
+    # --- preparation --------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Resolve every attribute name once, so that a wrong one is an error before training."""
+        names = [phase.name for phase in self.phases]
+        if not names or len(set(names)) != len(names):
+            raise PluginError(f"phases need names of their own, not {names}")
+        self._pairs: dict[tuple[str, str], tuple[list[Tensor], list[Tensor]]] = {}
+        seen: dict[str, Update] = {}
+        for phase in self.phases:
+            for step in phase.steps:
+                self._prepare_step(step, phase, seen)
+
+    def _prepare_step(self, step: IterationStep, phase: Phase, seen: dict[str, Update]) -> None:
+        if isinstance(step, Polyak):
+            label = f"Polyak {step.online} → {step.target}"
+            online, target = (self.networks.resolve(name, label) for name in (step.online, step.target))
+            pair = [self.networks.parameters[n] for n in online], [self.networks.parameters[n] for n in target]
+            if [p.shape for p in pair[0]] != [p.shape for p in pair[1]]:
+                raise PluginError(f"{label}: their parameters differ in number or shape")
+            self._pairs[step.online, step.target] = pair
+            return
+        wanted = step.batch if isinstance(step.batch, tuple) else (step.batch,)
+        if not all(0 <= index < phase.data.batches for index in wanted):
+            raise PluginError(
+                f"step {step.name!r} takes batch {step.batch}; phase {phase.name!r} has {phase.data.batches}"
+            )
+        if isinstance(step, Assign):
+            unknown = [name for name in step.writes if name not in self.networks.buffers]
+            if unknown:
+                raise PluginError(f"step {step.name!r} writes {unknown}, which are no buffers of the algorithm")
+            return
+        twin = seen.setdefault(step.name, step)
+        if (twin.learns, twin.optimizer) != (step.learns, step.optimizer):
+            raise PluginError(f"updates called {step.name!r} differ in `learns` or `optimizer`; give them other names")
+        if step.name not in self._optimisers:
+            learned = [name for attribute in step.learns for name in self.networks.resolve(attribute, step.name)]
+            parameters = {name: self.networks.parameters[name] for name in dict.fromkeys(learned)}
+            frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
+            if frozen:
+                raise PluginError(f"update {step.name!r} learns frozen parameters: {', '.join(frozen)}")
+            self._optimisers[step.name] = Optimiser(step.optimizer, parameters)
+
+    # --- seeds --------------------------------------------------------------------------------------------------
+
+    def _one_seed(self, tensor: Tensor, index: int) -> Tensor:
+        # Adam's step counter is one scalar for all seeds; everything else is [S, …] when stacked.
+        return tensor[index] if self.networks.stacked and tensor.dim() else tensor
+
+    def _per_seed(self, metric: Any) -> Tensor:
+        """A metric as [S] or [S, k]."""
+        tensor = torch.as_tensor(metric).detach()
+        return tensor if self.networks.stacked else tensor.unsqueeze(0)
+
+    def _require_finite(self, name: str, value: Tensor) -> None:
+        if bool(torch.isfinite(value).all()):
+            return
+        values = value.reshape(-1).tolist()
+        bad = [(seed, v) for seed, v in zip(self.seeds, values, strict=True) if v - v != 0.0]
+        seed, found = bad[0]
+        phase, number, _ = self.phase_at(self.iteration)
+        raise TrainingDiverged(
+            f"the loss {name!r} became {found} in iteration {self.iteration + 1}"
+            f" (seed {seed}, phase {phase.name!r}, iteration {number} of it)"
+        )
+
+
+def draw_noise(draw: Draw, source: torch.Generator) -> Tensor:
+    """The numbers one `Draw` asks for, on the generator's device."""
+    if draw.kind == "normal":
+        return torch.randn(draw.shape, generator=source, device=source.device)
+    if draw.kind == "uniform":
+        return torch.rand(draw.shape, generator=source, device=source.device)
+    raise PluginError(f"a Draw is 'normal' or 'uniform', not {draw.kind!r}")
