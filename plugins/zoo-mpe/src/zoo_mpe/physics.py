@@ -107,6 +107,10 @@ class ParticleWorld:
         self.position += move
         self._measure()
 
+    def overlapping(self, agents: int | slice, bodies: slice) -> NDArray[np.bool_]:
+        """Whether those agents overlap those of their columns in `relative`: [A', B, E], or [B, E] for one agent."""
+        return self.distance[agents, bodies] < self.touch[agents, bodies]
+
     def _add_contact(self, force: Float) -> None:
         """Add the contact forces between overlapping or nearly touching solid bodies to `force` [A, 2, E], in place."""
         near = np.flatnonzero(self.distance < self._near)

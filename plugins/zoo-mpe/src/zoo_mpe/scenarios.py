@@ -7,27 +7,33 @@ agent's own velocity, its own position, the landmarks and then the other agents 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo_core import ReferenceScores, uniforms
 from zoo_mpe.physics import Body, Float, ParticleWorld
 
 EPISODE_LIMIT = 25
+PREDATORS = 3
+PREY = 3
+"""Predators are agents 0 to 2; the prey is agent 3 and therefore sees the predators as its three other agents."""
 
 
-class Scenario:
+class Scenario(ABC):
     """Common part of the games.
 
     Attributes:
         name: the environment's name in the zoo.
-        agents: bodies in the order of the benchmark; learners first, prey last.
+        agents: bodies in the order of the benchmark; the team first, the prey last.
         landmarks: bodies that do not move.
-        team: the number of agents the benchmark trains.
-        shared_reward: whether these receive one reward.
+        team: the number of agents the benchmark trains; the others are scripted.
+        shared_reward: whether the team receives one reward.
         landmark_range: landmarks start uniformly within ±this; agents within ±1, at rest.
         obs_sizes: unpadded observation size of every agent.
+        reference: the returns that mean 0 and 100, where they can be known without knowing the prey.
     """
 
     name: str
@@ -39,7 +45,7 @@ class Scenario:
     obs_sizes: tuple[int, ...]
     reference: ReferenceScores | None = None
 
-    def start(self, seeds: Sequence[int]) -> tuple[Float, Float, Float]:
+    def start(self, seeds: Sequence[int] | NDArray[np.int64]) -> tuple[Float, Float, Float]:
         """First states of the episodes with these seeds: positions, velocities [A, 2, C] and landmarks [L, 2, C]."""
         count = len(self.agents)
         draws = 2.0 * uniforms(seeds, f"{self.name} start", (count + len(self.landmarks), 2)).transpose(1, 2, 0) - 1.0
@@ -48,26 +54,27 @@ class Scenario:
     def observe(self, world: ParticleWorld) -> Float:
         """Every agent's observation, [A, o, E], padded with zeros."""
         agents, bodies, _, copies = world.relative.shape
+        common = 4 + 2 * bodies
         obs = np.zeros((agents, max(self.obs_sizes), copies))
         obs[:, 0:2] = world.velocity
         obs[:, 2:4] = world.position
-        obs[:, 4 : 4 + 2 * bodies] = world.relative.reshape(agents, 2 * bodies, copies)
-        self.observe_more(world, obs, 4 + 2 * bodies)
+        obs[:, 4:common] = world.relative.reshape(agents, 2 * bodies, copies)
+        self.observe_more(world, obs[:, common:])
         return obs
 
-    def observe_more(self, world: ParticleWorld, obs: Float, at: int) -> None:
-        """Fill `obs[:, at:]`, where the game shows more than the common part."""
+    @abstractmethod
+    def observe_more(self, world: ParticleWorld, rest: Float) -> None:
+        """Fill `rest` [A, o − common, E], zeros so far, with what the game shows beyond the common part."""
 
+    @abstractmethod
     def reward(self, world: ParticleWorld) -> Float:
         """Every agent's reward, [A, E]."""
-        raise NotImplementedError
 
 
 class Spread(Scenario):
     """Cooperative Navigation (simple_spread): three agents cover three landmarks without colliding.
 
     r_i = Σ over landmarks of min(1/d, 10), d the distance of the nearest agent, − 5 · (agents that overlap agent i).
-    The last four numbers of an observation belong to a silent communication channel and are zero.
     """
 
     name = "mpe-cn"
@@ -79,7 +86,92 @@ class Spread(Scenario):
     obs_sizes = (18, 18, 18)
     reference = ReferenceScores(159.8, 516.8, "OMAR and CFCQL (published random and expert returns)")
 
+    def observe_more(self, world: ParticleWorld, rest: Float) -> None:
+        """Four zeros: what the two others say on a channel that the benchmark keeps silent."""
+
     def reward(self, world: ParticleWorld) -> Float:
         cover = 1.0 / np.maximum(world.distance[:, :3].min(axis=0), 0.1)
-        overlaps = (world.distance[:, 3:] < world.touch[:, 3:]).sum(axis=1)
-        return cover.sum(axis=0) - 5.0 * overlaps
+        return cover.sum(axis=0) - 5.0 * world.overlapping(slice(None), slice(3, 5)).sum(axis=1)
+
+
+class Tag(Scenario):
+    """Predator-Prey (simple_tag): three predators chase a faster prey around two obstacles.
+
+    Predators share r = −0.1 · Σ of their distances to the prey + 10 · (predators touching it). The prey gets
+    +0.1 · Σ distances − 10 · touches − its penalty for leaving the arena.
+    """
+
+    name = "mpe-pp"
+    agents = (
+        *(Body("predator", 0.075, solid=True, accel=3.0, max_speed=1.0),) * PREDATORS,
+        Body("prey", 0.05, solid=True, accel=4.0, max_speed=1.3),
+    )
+    landmarks = (Body("obstacle", 0.2, solid=True),) * 2
+    team = PREDATORS
+    shared_reward = True
+    landmark_range = 0.9
+    obs_sizes = (16, 16, 16, 14)
+    touch_reward = 10.0
+    arena_weight = 1.0
+
+    def observe_more(self, world: ParticleWorld, rest: Float) -> None:
+        """Predators see the prey's velocity."""
+        rest[:PREDATORS, 0:2] = world.velocity[PREY]
+
+    def reward(self, world: ParticleWorld) -> Float:
+        first = len(self.landmarks)
+        chase = 0.1 * world.distance[PREY, first:].sum(axis=0)
+        chase -= self.touch_reward * world.overlapping(PREY, slice(first, None)).sum(axis=0)
+        reward = np.empty((len(self.agents), chase.shape[-1]))
+        reward[:PREDATORS] = -chase
+        reward[PREY] = chase - self.arena_weight * outside(world.position[PREY]) + self.forage(world)
+        return reward
+
+    def forage(self, world: ParticleWorld) -> Float | float:
+        """What the prey gets for food; there is none here."""
+        return 0.0
+
+
+class ForestWorld(Tag):
+    """World (simple_world): the chase with one obstacle, two pieces of food and two forests.
+
+    As `Tag`, with +5 per touch. The prey's arena penalty is doubled, and it gets 2 per piece of food it touches and
+    0.05 · (distance to the nearest food): the benchmark's sign, which pays it for staying away. Every agent counts as
+    a leader there, so forests hide nobody; an agent only sees whether it stands in one (+1) or not (−1).
+    """
+
+    name = "mpe-world"
+    agents = (
+        *(Body("predator", 0.075, solid=True, accel=3.0, max_speed=1.0),) * PREDATORS,
+        Body("prey", 0.045, solid=True, accel=4.0, max_speed=1.3),
+    )
+    landmarks = (
+        Body("obstacle", 0.2, solid=True),
+        *(Body("food", 0.03, solid=False),) * 2,
+        *(Body("forest", 0.3, solid=False),) * 2,
+    )
+    obs_sizes = (24, 24, 24, 22)
+    touch_reward = 5.0
+    arena_weight = 2.0
+    food, forests = slice(1, 3), slice(3, 5)
+
+    def observe_more(self, world: ParticleWorld, rest: Float) -> None:
+        """Predators see the prey's velocity; everybody sees in which of the two forests it stands."""
+        hidden = np.where(world.overlapping(slice(None), self.forests), 1.0, -1.0)
+        rest[:PREDATORS, 0:2] = world.velocity[PREY]
+        rest[:PREDATORS, 2:4] = hidden[:PREDATORS]
+        rest[PREY, 0:2] = hidden[PREY]
+
+    def forage(self, world: ParticleWorld) -> Float:
+        meals = world.overlapping(PREY, self.food).sum(axis=0)
+        return 2.0 * meals + 0.05 * world.distance[PREY, self.food].min(axis=0)
+
+
+def outside(position: Float) -> Float:
+    """The penalty for leaving the arena, [E], from positions [2, E]; summed over both axes.
+
+    Per axis, with x the absolute coordinate: 0 below 0.9, 10·(x − 0.9) below 1, then min(exp(2x − 2), 10).
+    """
+    x = np.abs(position)
+    edge = np.where(x < 1.0, 10.0 * (x - 0.9), np.exp(np.minimum(2.0 * x - 2.0, np.log(10.0))))
+    return np.where(x < 0.9, 0.0, np.minimum(edge, 10.0)).sum(axis=0)
