@@ -1,1 +1,59 @@
+"""Datasets: building, opening, sampling, importing and exporting them.
 
+Names are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_EXPORTS = {
+    "zoo_core.data.build": ("Build", "build_dataset"),
+    "zoo_core.data.card": ("Card",),
+    "zoo_core.data.catalogue": ("ensure", "open_dataset", "resolve_dataset"),
+    "zoo_core.data.collect": ("collect",),
+    "zoo_core.data.dataset": ("Dataset",),
+    "zoo_core.data.restricted": ("safe_torch_load",),
+    "zoo_core.data.sampling": ("Sampler",),
+    "zoo_core.data.views": ("episodes", "load", "transitions"),
+    "zoo_core.data.writer": ("EpisodeWriter",),
+}
+_HOME = {name: module for module, names in _EXPORTS.items() for name in names}
+
+__all__ = [
+    "Build",
+    "Card",
+    "Dataset",
+    "EpisodeWriter",
+    "Sampler",
+    "build_dataset",
+    "collect",
+    "ensure",
+    "episodes",
+    "load",
+    "open_dataset",
+    "resolve_dataset",
+    "safe_torch_load",
+    "transitions",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo_core.data' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+if TYPE_CHECKING:
+    from zoo_core.data.build import Build, build_dataset
+    from zoo_core.data.card import Card
+    from zoo_core.data.catalogue import ensure, open_dataset, resolve_dataset
+    from zoo_core.data.collect import collect
+    from zoo_core.data.dataset import Dataset
+    from zoo_core.data.restricted import safe_torch_load
+    from zoo_core.data.sampling import Sampler
+    from zoo_core.data.views import episodes, load, transitions
+    from zoo_core.data.writer import EpisodeWriter
