@@ -1,7 +1,7 @@
 """The floor of a critic update: the time of exactly its matrix products, in the form with the least arithmetic.
 
-Partial replacement changes one agent's action, so the first layer's product with the state and with the logged actions is
-taken once per transition and shared by all candidates; only the candidate's own action is multiplied per candidate.
+Partial replacement changes one agent's action, so the first layer's product with the state and with the logged actions
+is taken once per transition and shared by all candidates; only the candidate's own action is multiplied per candidate.
 """
 
 from __future__ import annotations

@@ -1,0 +1,105 @@
+"""What one iteration of an algorithm costs, beside a plain reference and the matrix-product floor, on one thread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from floor import flops, multiply, products
+from reference import Data, Shape, reference_for
+
+from zoo_core import Batch, TeamSpec
+from zoo_core.config import resolve
+from zoo_core.entries import AlgorithmEntry
+from zoo_core.nn import compiling
+from zoo_core.plugins import Zoo
+from zoo_core.training import Learner, build_algorithm
+
+FAMILY = ("macql", "cfcql", "icql-qs", "spacql")
+CRITIC_STEPS = 5
+ENV, QUALITY, PRESET = "mpe-cn", "medium-replay", "zoo"
+
+
+class Repeated:
+    """A sampler that gives one batch again and again: what an update costs without the sampling."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def sample(self, generator: torch.Generator, /) -> Batch:
+        return self.batch
+
+
+def as_batch(data: Data) -> Batch:
+    """The reference's data as the zoo's batch; every agent has the team's reward."""
+    rows = data.obs.shape[0]
+    return Batch(
+        obs=data.obs,
+        action=data.action,
+        reward=data.reward.unsqueeze(-1).expand(-1, data.obs.shape[1]).contiguous(),
+        next_obs=data.next_obs,
+        terminated=torch.zeros(rows, dtype=torch.bool),
+        truncated=torch.zeros(rows, dtype=torch.bool),
+        state=data.obs.flatten(1),
+        next_state=data.next_obs.flatten(1),
+        next_action=data.next_action,
+        has_next_action=torch.ones(rows, dtype=torch.bool),
+    )
+
+
+def measure(zoo: Zoo, repeats: int) -> Iterator[dict[str, Any]]:
+    """One record per algorithm of the family; the four variants take turns, so that drift hits all alike."""
+    shape = Shape()
+    data = Data.random(shape, torch.Generator().manual_seed(0))
+    for name in FAMILY:
+        eager, compiled = (_iteration(zoo, name, data, compile_) for compile_ in (False, True))
+        plain = reference_for(name, shape)
+        penalty = "joint" if name == "macql" else "counterfactual"
+        found = products(shape, len(plain.critics), penalty, _forwards(name, shape, len(plain.critics)))
+        one_floor = multiply(found)
+        variants: dict[str, Callable[[], object]] = {
+            "eager": eager,
+            "compiled": compiled,
+            "reference": lambda plain=plain: plain.iterate([data] * CRITIC_STEPS),
+            "floor": lambda one_floor=one_floor: [one_floor() for _ in range(CRITIC_STEPS)],
+        }
+        seconds = _interleaved(variants, repeats)
+        yield {"algorithm": name, "seconds": seconds, "gflop_floor": CRITIC_STEPS * flops(found) / 1e9}
+
+
+def _iteration(zoo: Zoo, name: str, data: Data, compile_: bool) -> Callable[[], object]:
+    """One iteration (five critic updates, one actor update, one target update) at the settings of CN."""
+    entry, env = zoo.find("algorithm", name), zoo.find("env", ENV)
+    assert isinstance(entry, AlgorithmEntry)
+    team: TeamSpec = env.load()(1).team
+    config = resolve(
+        entry, entry.load().Config, env=env, action_kind=team.action_kind, quality=QUALITY, preset=PRESET
+    ).config
+    learner = Learner([build_algorithm(entry, team, config, seed=0)], [0], lambda need: Repeated(as_batch(data)))
+
+    def run() -> None:
+        with compiling(compile_):
+            learner.step()
+
+    return run
+
+
+def _forwards(name: str, shape: Shape, heads: int) -> int:
+    """Joint actions per transition the target evaluates, over heads: online and target heads count each."""
+    return {"icql-qs": shape.agents * heads, "spacql": 2 * shape.agents * heads}.get(name, heads)
+
+
+def _interleaved(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each variant, after one call of each that is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for run in variants.values():
+        run()
+    for _ in range(repeats):
+        for name, run in variants.items():
+            start = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in taken.items()}
