@@ -17,12 +17,13 @@ _EXPORTS = {
         "Update", "WholeEpisodes", "Windows",
     ),
     "zoo_core.batch": ("Batch",),
-    "zoo_core.config": ("AlgorithmConfig", "setting"),
+    "zoo_core.config": ("AlgorithmConfig", "parse_assignments", "resolve", "setting"),
     "zoo_core.entries": ("AlgorithmEntry", "DatasetEntry", "EnvEntry", "MixerEntry", "ReferenceScores", "Source"),
     "zoo_core.envs": ("BatchedEnv", "Step"),
     "zoo_core.errors": ("DatasetError", "SettingError", "UsageError", "ZooError"),
     "zoo_core.hookspecs": ("hookimpl",),
     "zoo_core.mixers": ("Mixer",),
+    "zoo_core.plugins": ("load_zoo",),
     "zoo_core.seeding": ("derive", "generator", "normals", "uniforms"),
     "zoo_core.team": ("TeamSpec",),
 }  # fmt: skip
@@ -57,11 +58,12 @@ if TYPE_CHECKING:
         Windows,
     )
     from zoo_core.batch import Batch
-    from zoo_core.config import AlgorithmConfig, setting
+    from zoo_core.config import AlgorithmConfig, parse_assignments, resolve, setting
     from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, ReferenceScores, Source
     from zoo_core.envs import BatchedEnv, Step
     from zoo_core.errors import DatasetError, SettingError, UsageError, ZooError
     from zoo_core.hookspecs import hookimpl
     from zoo_core.mixers import Mixer
+    from zoo_core.plugins import load_zoo
     from zoo_core.seeding import derive, generator, normals, uniforms
     from zoo_core.team import TeamSpec

@@ -1,0 +1,160 @@
+"""The two commands, `train` and `ship`. Results (paths and SHA-256) go to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo_core import BatchedEnv, SettingError, UsageError, ZooError, load_zoo, parse_assignments, resolve
+from zoo_matd3.algorithm import MATD3, Config
+from zoo_matd3.plugin import MATD3 as ENTRY
+from zoo_matd3.policies import save_policy, save_record
+from zoo_matd3.recipes import RECIPES, Recipe
+from zoo_matd3.training import Evaluation, MakeEnv, Recorder, train
+
+EXAMPLES = """Train MATD3 online, or make again all that an environment plugin ships.
+
+    python -m zoo_matd3 train --env mpe-cn --seed 0 --out policies --keep 280 --keep 500
+    python -m zoo_matd3 train --env mpe-pp --env-option control=all --out policies
+    python -m zoo_matd3 ship --env mpe-cn --out plugins/zoo-mpe/src/zoo_mpe/policies
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(1)  # networks this small lose time to a second thread, and one thread fixes the order of sums
+    try:
+        options.command(options)
+    except ZooError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def train_command(options: argparse.Namespace) -> None:
+    """Train once; write the last policy, one for each --keep, and the log of evaluations."""
+    overrides = parse_assignments(options.set)
+    env = load_zoo().find("env", options.env)
+    config = resolve(ENTRY, Config, env=env, action_kind="continuous", overrides=overrides).config
+    recipe = Recipe(name=f"seed{options.seed}", config=config, seed=options.seed, record=options.record)
+    make_env = environment(options.env, parse_assignments(options.env_option))
+    run(options.env, make_env, recipe, options.out, keep=options.keep)
+
+
+def ship_command(options: argparse.Namespace) -> None:
+    """Carry out the environment's recipes."""
+    if options.env not in RECIPES:
+        raise UsageError(f"nothing is shipped for {options.env!r}; there are recipes for {', '.join(sorted(RECIPES))}.")
+    for recipe in RECIPES[options.env]:
+        if options.only in (None, recipe.name):
+            run(options.env, environment(options.env, {}), recipe, options.out)
+
+
+def run(env: str, make_env: MakeEnv, recipe: Recipe, out: Path, *, keep: Sequence[float] = ()) -> None:
+    """Train by a recipe and write into `out`:
+
+    `<env>-<name>.safetensors` (the last policy), `<env>-<name>-<return>.safetensors` (the first policy to reach each
+    return of `keep`), `<env>-<name>-replay.safetensors` (what it did, if recorded), `<env>-<name>.json` (evaluations).
+    """
+    stem = f"{env}-{recipe.name}"
+    recorder = Recorder() if recipe.record else None
+    waiting = sorted(keep)
+    log: list[Evaluation] = []
+    learner: MATD3 | None = None
+    for evaluation, learner in train(make_env, recipe.config, recipe.seed, recorder=recorder):
+        log.append(evaluation)
+        _report(evaluation)
+        while waiting and evaluation.return_mean >= waiting[0]:
+            _save(out / f"{stem}-{waiting.pop(0):g}.safetensors", learner, recipe, evaluation)
+    if learner is None:
+        raise SettingError(
+            f"transitions={recipe.config.transitions} is less than one step of {recipe.config.copies} copies."
+        )
+    _save(out / f"{stem}.safetensors", learner, recipe, log[-1])
+    if recorder:
+        path = out / f"{stem}-replay.safetensors"
+        digest = save_record(path, recorder, learner.team, _about(recipe, log[-1]))
+        print(path, digest)
+    rows = [dataclasses.asdict(evaluation) for evaluation in log]
+    (out / f"{stem}.json").write_text(json.dumps({**_about(recipe, log[-1]), "evaluations": rows}, indent=1) + "\n")
+
+
+def environment(name: str, options: dict[str, Any]) -> MakeEnv:
+    """The zoo's environment of that name, with these options."""
+    factory = load_zoo().find("env", name).load()
+
+    def make(num_envs: int) -> BatchedEnv:
+        env: BatchedEnv = factory(num_envs, **options)
+        return env
+
+    return make
+
+
+def _save(path: Path, learner: MATD3, recipe: Recipe, evaluation: Evaluation) -> None:
+    print(path, save_policy(path, learner, _about(recipe, evaluation)))
+
+
+def _about(recipe: Recipe, evaluation: Evaluation) -> dict[str, Any]:
+    """What a file says of its origin."""
+    reached = {"return_mean": evaluation.return_mean, "return_sd": evaluation.return_sd}
+    progress = {"transitions": evaluation.transitions, "updates": evaluation.updates}
+    return {
+        "algorithm": "matd3",
+        "seed": recipe.seed,
+        "config": dataclasses.asdict(recipe.config),
+        **progress,
+        **reached,
+    }
+
+
+def _report(evaluation: Evaluation) -> None:
+    e = evaluation
+    agents = " ".join(f"{value:.1f}" for value in e.agent_returns)
+    print(
+        f"{e.transitions:>9} transitions {e.updates:>6} updates {e.seconds:>6.0f} s"
+        f"   return {e.return_mean:.1f} ± {e.return_sd:.1f}   agents {agents}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m zoo_matd3",
+        description=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--env", required=True, help="an environment of the zoo, e.g. mpe-cn")
+    common.add_argument("--out", required=True, type=Path, help="folder for policies, records and logs")
+
+    training = commands.add_parser("train", parents=[common], help="train online and keep policies")
+    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, e.g. lr=0.0005")
+    training.add_argument("--env-option", action="append", default=[], metavar="KEY=VALUE", help="e.g. control=all")
+    training.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        type=float,
+        metavar="RETURN",
+        help="also keep the first policy that reaches this return",
+    )
+    training.add_argument("--record", action="store_true", help="keep reset seeds and executed actions")
+    training.set_defaults(command=train_command)
+
+    ship = commands.add_parser("ship", parents=[common], help="make again what the environment's plugin ships")
+    ship.add_argument("--only", choices=sorted({r.name for recipes in RECIPES.values() for r in recipes}))
+    ship.set_defaults(command=ship_command)
+    return parser
