@@ -31,8 +31,8 @@ def exit_code_for(error: BaseException, *, debug: bool) -> int:
         _say("interrupted")
         return INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message())
-        return DONE
+        _write(error.format_message())
+        return BAD_USAGE
     if isinstance(error, click.UsageError):
         _usage(error)
         return BAD_USAGE
@@ -70,13 +70,17 @@ def _usage(error: click.UsageError) -> None:
             message += did_you_mean(given[1], [str(getattr(c, "value", c)) for c in choices])
     _say(message)
     if error.ctx is not None:
-        click.echo(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help'.", err=True)
+        _write(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help'.")
 
 
 def _say(message: str) -> None:
-    """One red message; click leaves the colour out where standard error is no terminal."""
-    with contextlib.suppress(OSError):
-        click.echo(click.style("Error: ", fg="red", bold=True) + message, err=True)
+    """One message; click leaves the colour out where standard error is no terminal."""
+    _write(click.style("Error: ", fg="red", bold=True) + message)
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(OSError):  # standard error may be full or closed too
+        click.echo(text, err=True)
 
 
 def _silence_stdout() -> None:

@@ -58,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Never raises but for `SystemExit` from a command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    words = [word for word in given if word != "--debug"] or ["--help"]
     try:
-        result = zoo.main([a for a in given if a != "--debug"], prog_name="zoo", standalone_mode=False)
+        result = zoo.main(words, prog_name="zoo", standalone_mode=False)
         sys.stdout.flush()  # a full disk or a closed pipe shows itself here, not at the interpreter's end
     except BaseException as error:
         return exit_code_for(error, debug=debug)

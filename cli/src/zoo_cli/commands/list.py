@@ -2,13 +2,148 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
-from zoo_core.plugins import load_zoo
+from zoo_cli.registry import Known, load_registry
+from zoo_cli.tables import show_heading, show_json, show_table
+from zoo_core.plugins import Offer, PluginRow, Zoo, discover, load_zoo
+
+KINDS = {"algos": "algorithm", "envs": "env", "datasets": "dataset", "mixers": "mixer"}
+TITLES = {"algos": "Algorithms", "envs": "Environments", "datasets": "Datasets", "mixers": "Mixers"}
 
 
-@click.command("list")
-def list_command() -> None:
-    """Show what is installed, what is broken and what could be installed."""
-    for row in load_zoo().plugins:
-        click.echo(f"{row.distribution} {row.version} {row.state} {row.reason}")
+@click.command(
+    "list",
+    epilog="Examples: zoo list | zoo list algos | zoo list plugins --refresh | zoo list envs --json",
+)
+@click.argument("what", required=False, type=click.Choice([*KINDS, "plugins"]))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one list per kind, and the plugins.")
+@click.option("--refresh", is_flag=True, help="Look at every plugin again, whatever the cache says.")
+@click.option("--available", is_flag=True, help="Show only what could be installed, and the command that does.")
+def list_command(what: str | None, as_json: bool, refresh: bool, available: bool) -> None:
+    """Show what is installed, what is broken and what could be installed.
+
+    The first run after an installation looks at the new plugin in a process of its own; later runs read what was
+    found from a cache.
+    """
+    zoo = discover(refresh=True, progress=_progress) if refresh else load_zoo()
+    missing = _missing(zoo)
+    if as_json:
+        show_json(_as_json(zoo, missing, what, available))
+    elif available:
+        _show_missing(missing, what)
+    elif what == "plugins":
+        _show_plugins(zoo.plugins)
+    elif what:
+        _show_offers(what, zoo.offers(KINDS[what]))
+        _show_broken(zoo.plugins)
+    else:
+        for kind in KINDS:
+            _show_offers(kind, zoo.offers(KINDS[kind]))
+        _show_broken(zoo.plugins)
+        if missing:
+            show_heading("\nCould be installed (zoo list --available says how)")
+            show_table(("plugin", "what it is"), [(known.distribution, known.summary) for known in missing])
+
+
+def _progress(distribution: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"looking at {distribution}", err=True)
+
+
+def _missing(zoo: Zoo) -> list[Known]:
+    """Known plugins that are not installed."""
+    installed = {row.distribution for row in zoo.plugins if row.version}
+    return [known for known in load_registry() if known.distribution not in installed]
+
+
+def _as_json(zoo: Zoo, missing: Sequence[Known], what: str | None, available: bool) -> dict[str, Any]:
+    """Only what was asked for; everything without a word."""
+    found: dict[str, Any] = {}
+    if not available:
+        for kind in KINDS if what is None else [what] if what in KINDS else []:
+            found[kind] = [
+                {**offer.entry.as_json(), "distribution": offer.distribution, "version": offer.version}
+                for offer in zoo.offers(KINDS[kind])
+            ]
+        if what in (None, "plugins"):
+            found["plugins"] = [row.as_json() for row in zoo.plugins]
+    if available or what is None:
+        found["available"] = [
+            {
+                "distribution": known.distribution,
+                "summary": known.summary,
+                "provides": {kind: list(names) for kind, names in known.provides.items()},
+                "install": known.install_command(),
+            }
+            for known in _providing(missing, what)
+        ]
+    return found
+
+
+def _providing(known: Sequence[Known], what: str | None) -> list[Known]:
+    return [plugin for plugin in known if what not in KINDS or KINDS[what] in plugin.provides]
+
+
+def _show_offers(what: str, offers: Sequence[Offer[Any]]) -> None:
+    show_heading(f"{TITLES[what]} ({len(offers)})")
+    if not offers:
+        click.echo(f"  none installed: zoo list {what} --available")
+        return
+    count = Counter(offer.name for offer in offers)
+    extra = {"datasets": ("transitions",), "envs": ("default quality",)}.get(what, ())
+    rows = [
+        (
+            offer.name if count[offer.name] == 1 else offer.qualified_name,
+            *_extra(what, offer.entry),
+            offer.entry.summary,
+            f"{offer.distribution} {offer.version}",
+        )
+        for offer in offers
+    ]
+    show_table(("name", *extra, "what it is", "plugin"), rows)
+
+
+def _extra(what: str, entry: Any) -> tuple[str, ...]:
+    if what == "datasets":
+        return (f"{entry.transitions:,}",)
+    return (entry.default_quality,) if what == "envs" else ()
+
+
+def _show_plugins(rows: Sequence[PluginRow]) -> None:
+    show_heading(f"Plugins ({len(rows)})")
+    cells = [
+        (
+            row.distribution,
+            row.version,
+            row.state,
+            f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "",
+            row.reason or "; ".join(f"{kind}: {', '.join(names)}" for kind, names in row.provides.items()),
+        )
+        for row in rows
+    ]
+    broken = [index for index, row in enumerate(rows) if row.state == "broken"]
+    show_table(("plugin", "version", "state", "import", "provides, or why not"), cells, red=broken)
+
+
+def _show_broken(rows: Sequence[PluginRow]) -> None:
+    broken = [row for row in rows if row.state == "broken"]
+    if broken:
+        show_heading(f"\nBroken ({len(broken)}); everything else works")
+        cells = [(row.distribution, row.version, row.reason) for row in broken]
+        show_table(("plugin", "version", "why"), cells, red=range(len(broken)))
+
+
+def _show_missing(missing: Sequence[Known], what: str | None) -> None:
+    chosen = _providing(missing, what)
+    if not chosen:
+        click.echo("Every known plugin of this kind is installed." if what else "Every known plugin is installed.")
+    for known in chosen:
+        names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in known.provides.items())
+        show_heading(f"{known.distribution}  {known.summary}")
+        click.echo(f"  {names}\n  {known.install_command()}")

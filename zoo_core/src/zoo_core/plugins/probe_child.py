@@ -60,7 +60,7 @@ def _finding(modules: Sequence[str], trying: Callable[[str], None]) -> dict[str,
     except Fault as fault:
         return {"ok": False, "reason": str(fault), "files": _files(modules)}
     except BaseException as error:
-        reason = f"{stage} raised {type(error).__name__}: {_one_line(str(error))}{_place(error)}"
+        reason = f"{stage} raised {type(error).__name__}: {_one_line(str(error))}{_place(error, modules)}"
         return {"ok": False, "reason": reason, "files": _files(modules)}
     return {
         "ok": True,
@@ -171,12 +171,14 @@ def _files(modules: Sequence[str]) -> list[str]:
     return sorted({os.path.abspath(path) for path in paths if path})
 
 
-def _place(error: BaseException) -> str:
-    """` (package/file.py:line)` of where it was raised, as far as Python files go."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.endswith(".py")]
-    if not frames or frames[-1].filename == __file__:
-        return ""
-    return f" ({'/'.join(frames[-1].filename.split(os.sep)[-2:])}:{frames[-1].lineno})"
+def _place(error: BaseException, modules: Sequence[str]) -> str:
+    """` (package/file.py:line)`: the last line of the plugin's own package that the error passed through."""
+    packages = {name.partition(".")[0] for name in modules}
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        parts = frame.filename.removesuffix(".py").split(os.sep)
+        if packages & set(parts[-4:]):
+            return f" ({'/'.join(frame.filename.split(os.sep)[-2:])}:{frame.lineno})"
+    return ""
 
 
 def _one_line(text: str) -> str:

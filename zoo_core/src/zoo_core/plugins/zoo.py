@@ -87,7 +87,10 @@ class Zoo:
         for offer in sorted(offers, key=lambda o: (o.name, o.distribution)):
             by_kind[offer.entry.KIND].append(offer)
         return cls(
-            *(tuple(by_kind[kind]) for kind in ("algorithm", "env", "dataset", "mixer")),
+            algorithms=tuple(by_kind["algorithm"]),
+            envs=tuple(by_kind["env"]),
+            datasets=tuple(by_kind["dataset"]),
+            mixers=tuple(by_kind["mixer"]),
             plugins=tuple(sorted(plugins, key=lambda row: row.distribution)),
         )
 

@@ -1,0 +1,57 @@
+"""Tables and cards: ruled and coloured on a terminal, plain aligned text in a pipe or a log file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def show_json(value: Any) -> None:
+    """JSON on standard output, for other programs."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_heading(text: str) -> None:
+    click.echo(click.style(text, bold=True))
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, red: Sequence[int] = ()) -> None:
+    """A table of texts; `red` holds the indices of rows to stand out. Nothing is cut off."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _show_rich(headers, texts, red)
+        return
+    widths = [max(map(len, column)) for column in zip(headers, *texts, strict=True)]
+    for row in [list(headers), *texts]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(("  " + "  ".join(cells)).rstrip())
+
+
+def show_facts(facts: Mapping[str, Any]) -> None:
+    """`label  value` lines, wrapped on a terminal; empty values are left out."""
+    shown = {label: str(value) for label, value in facts.items() if value not in ("", None)}
+    width = max(map(len, shown), default=0)
+    for label, value in shown.items():
+        if sys.stdout.isatty():
+            room = max(40, shutil.get_terminal_size().columns - width - 4)
+            value = textwrap.fill(value, room).replace("\n", "\n" + " " * (width + 4))
+        click.echo(f"  {label.ljust(width)}  {value}")
+
+
+def _show_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], red: Sequence[int]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for index, row in enumerate(rows):
+        table.add_row(*(cell.replace("[", r"\[") for cell in row), style="red" if index in red else None)
+    Console().print(table)
