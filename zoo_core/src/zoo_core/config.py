@@ -82,9 +82,11 @@ def load_presets(entry: AlgorithmEntry) -> dict[str, Any]:
     package, _, file = entry.settings.partition(":")
     try:
         text = (importlib.resources.files(package) / file).read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        return dict(data["presets"])
-    except (ImportError, OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        presets = yaml.safe_load(text)["presets"]
+        if not all(isinstance(body, dict) for body in presets.values()):
+            raise TypeError("every preset must be a mapping of sections")
+        return dict(presets)
+    except (ImportError, OSError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise PluginError(f"algorithm {entry.name!r}: cannot read its settings {entry.settings!r}: {error}") from error
 
 
@@ -160,9 +162,11 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 def _inheritance(entry: AlgorithmEntry, presets: Mapping[str, Any], name: str) -> list[str]:
     """The preset and what it extends, base first."""
     chain: list[str] = []
-    while name in presets:
+    while name and presets:
         if name in chain:
             raise PluginError(f"{entry.settings}: preset {name!r} extends itself")
+        if name not in presets:
+            raise PluginError(f"{entry.settings}: no preset {name!r} to extend.{did_you_mean(name, presets)}")
         chain.append(name)
         name = presets[name].get("extends", "")
     return chain[::-1]
@@ -171,7 +175,8 @@ def _inheritance(entry: AlgorithmEntry, presets: Mapping[str, Any], name: str) -
 def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
     """The value as the field's type, or a `SettingError` that says what the field takes."""
     annotation = typing.get_type_hints(config_type)[name]
-    allowed = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    allowed = typing.get_args(annotation) if union else (annotation,)
     meta = next(f.metadata for f in dataclasses.fields(config_type) if f.name == name)
     if isinstance(value, str) and float in allowed and str not in allowed:
         with contextlib.suppress(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from zoo_core.entries import CONTINUOUS, DISCRETE, ReferenceScores
 from zoo_core.errors import ZooError
@@ -50,18 +50,25 @@ class TeamSpec:
     reference: ReferenceScores | None = None
 
     def __post_init__(self) -> None:
-        if not (len(self.agents) == len(self.obs_sizes) == len(self.action_sizes) >= 1):
-            raise ZooError(
-                f"team of {self.env!r}: agents, obs_sizes and action_sizes must be of one length, at least 1"
-            )
-        if self.action_kind not in (CONTINUOUS, DISCRETE):
-            raise ZooError(f"team of {self.env!r}: action_kind must be {CONTINUOUS!r} or {DISCRETE!r}")
-        if self.state_kind == "concat_obs" and self.state_size in (0, sum(self.obs_sizes)):
-            object.__setattr__(self, "state_size", sum(self.obs_sizes))
-        elif self.state_kind == "concat_obs":
-            raise ZooError(
-                f"team of {self.env!r}: a concat_obs state has size {sum(self.obs_sizes)}, not {self.state_size}"
-            )
+        joined = sum(self.obs_sizes)
+        if self.state_kind == "concat_obs" and self.state_size == 0:
+            object.__setattr__(self, "state_size", joined)
+        wrong = {
+            "agents, obs_sizes and action_sizes must be of one length, at least 1": not (
+                len(self.agents) == len(self.obs_sizes) == len(self.action_sizes) >= 1
+            ),
+            "agents need names of their own": len(set(self.agents)) < len(self.agents),
+            "obs_sizes and action_sizes must be positive": min((*self.obs_sizes, *self.action_sizes), default=1) < 1,
+            f"action_kind must be {CONTINUOUS!r} or {DISCRETE!r}": self.action_kind not in (CONTINUOUS, DISCRETE),
+            f"state_kind must be one of {get_args(StateKind)}": self.state_kind not in get_args(StateKind),
+            f"a concat_obs state has size {joined}, not {self.state_size}": self.state_kind == "concat_obs"
+            and self.state_size != joined,
+            f"a {self.state_kind} state needs a state_size": self.state_size < 1,
+            "action_low must lie below action_high": not self.action_low < self.action_high,
+        }
+        for what, holds in wrong.items():
+            if holds:
+                raise ZooError(f"team of {self.env!r}: {what}")
 
     @property
     def n(self) -> int:
