@@ -1,0 +1,95 @@
+"""For the tests of the family: random batches and noise, a plain forward pass, and a loop that trains on given data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from zoo_core import Batch, Draw, TeamSpec, Update, generator
+from zoo_critics.algorithm import ConservativeCritics
+from zoo_critics.critic import JointCritic
+
+
+def small_team(agents: int = 3, obs: int = 4, action: int = 2) -> TeamSpec:
+    return TeamSpec("test", tuple(f"agent {i}" for i in range(agents)), (obs,) * agents, (action,) * agents)
+
+
+def random_batch(team: TeamSpec, size: int, seed: int = 0) -> Batch:
+    """Rows of every kind: some terminated, some truncated (without a logged a', where it is NaN)."""
+    g = generator(seed, "batch")
+    n, o, a = team.n, team.obs_size, team.action_size
+    obs, next_obs = torch.randn(2, size, n, o, generator=g)
+    action, next_action = 2 * torch.rand(2, size, n, a, generator=g) - 1
+    terminated = torch.arange(size) % 5 == 1
+    truncated = torch.arange(size) % 5 == 3
+    has_next = ~(terminated | truncated)
+    return Batch(
+        obs=obs,
+        action=action,
+        reward=torch.randn(size, n, generator=g),
+        next_obs=next_obs,
+        terminated=terminated,
+        truncated=truncated,
+        state=obs.flatten(1),
+        next_state=next_obs.flatten(1),
+        next_action=torch.where(has_next[:, None, None], next_action, torch.nan),
+        has_next_action=has_next,
+    )
+
+
+def draw(draws: Mapping[str, Draw], seed: int = 0) -> dict[str, Tensor]:
+    g = generator(seed, "noise")
+    return {k: (torch.randn if d.kind == "normal" else torch.rand)(d.shape, generator=g) for k, d in draws.items()}
+
+
+def critic_update(algorithm: ConservativeCritics) -> Update:
+    """The first critic update of an iteration."""
+    return next(s for s in algorithm.phases()[-1].steps if isinstance(s, Update) and s.name == "critic")
+
+
+def plain_q(critic: JointCritic, head: int, rows: Tensor) -> Tensor:
+    """One head on whole input rows [N, s + n·a] → [N], in one forward pass, with PyTorch's own layers."""
+    net, x = critic.net, rows
+    if critic.batch_norm:
+        scale, shift = critic.input_scale[head, :, 0], critic.input_shift[head, 0]
+        x = nn.functional.batch_norm(x, None, None, scale, shift, training=True)
+    for layer, norm in zip(net.layers, net.norms, strict=True):
+        x = nn.functional.linear(x, layer.weight[head].T, layer.bias[head, 0])
+        if not isinstance(norm, nn.Identity):
+            x = nn.functional.layer_norm(x, x.shape[-1:], norm.weight[head, 0], norm.bias[head, 0])
+        x = torch.relu(x)
+    return nn.functional.linear(x, net.last.weight[head].T, net.last.bias[head, 0]).squeeze(-1)
+
+
+def perturb(algorithm: nn.Module, scale: float = 0.3, seed: int = 0) -> None:
+    """Move every parameter, targets included, away from its initial value, so that no test passes by a zero or a tie."""
+    g = generator(seed, "perturb")
+    with torch.no_grad():
+        for parameter in algorithm.parameters():
+            parameter.add_(scale * torch.randn(parameter.shape, generator=g))
+
+
+def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: int = 0) -> None:
+    """Run the last phase's updates and target moves on batches drawn from `rows`."""
+    phase = algorithm.phases()[-1]
+    optimisers: dict[str, torch.optim.Adam] = {}
+    for iteration in range(iterations):
+        for position, step in enumerate(phase.steps):
+            if not isinstance(step, Update):
+                online, target = (getattr(algorithm, name).parameters() for name in (step.online, step.target))
+                with torch.no_grad():
+                    for o, t in zip(online, target, strict=True):
+                        t.lerp_(o, step.tau)
+                continue
+            g = generator(seed, iteration, position)
+            index = torch.randint(rows.size, (phase.data.batch_size,), generator=g)
+            learned = [p for name in step.learns for p in getattr(algorithm, name).parameters()]
+            if step.name not in optimisers:
+                optimisers[step.name] = torch.optim.Adam(learned, step.optimizer.lr)
+            loss = step.loss(rows.map(lambda t, index=index: t[index]), draw(step.noise, iteration * 100 + position))
+            for parameter, gradient in zip(learned, torch.autograd.grad(loss.value, learned), strict=True):
+                parameter.grad = gradient
+            nn.utils.clip_grad_norm_(learned, step.clip.norm)
+            optimisers[step.name].step()
