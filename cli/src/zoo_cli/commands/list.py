@@ -19,7 +19,7 @@ TITLES = {"algos": "Algorithms", "envs": "Environments", "datasets": "Datasets",
 
 @click.command(
     "list",
-    epilog="Examples: zoo list | zoo list algos | zoo list plugins --refresh | zoo list envs --json",
+    epilog="\b\nExamples:\n  zoo list\n  zoo list algos\n  zoo list plugins --refresh\n  zoo list envs --json",
 )
 @click.argument("what", required=False, type=click.Choice([*KINDS, "plugins"]))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one list per kind, and the plugins.")

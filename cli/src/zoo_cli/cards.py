@@ -1,0 +1,186 @@
+"""The card `zoo info` shows, as plain data: what a thing is, where it comes from, what it goes with, its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from zoo_cli.registry import Known
+from zoo_core.compatibility import missing, require_mixer
+from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, Source
+from zoo_core.errors import IncompatiblePair, UnknownName, UsageError, ZooError
+from zoo_core.plugins import Offer, PluginRow, Zoo
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """One card. `facts` and `goes_with` are shown in order, empty values left out."""
+
+    name: str
+    kind: str
+    summary: str
+    plugin: str
+    facts: dict[str, Any]
+    goes_with: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    settings: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def card(zoo: Zoo, offer: Offer[Any], *, env: str = "", quality: str = "", preset: str | None = None) -> Card:
+    """The card of anything installed. Settings of an algorithm are resolved for `env`, `quality` and `preset`.
+
+    Raises `UsageError` for a name, pair or preset that cannot be, `PluginError` for settings that cannot be read.
+    """
+    entry = offer.entry
+    facts, goes_with = _DESCRIBE[entry.KIND](zoo, entry)
+    return Card(
+        name=entry.name,
+        kind=entry.KIND,
+        summary=entry.summary,
+        plugin=f"{offer.distribution} {offer.version}",
+        facts={**_source(entry.source), **facts, "factory": entry.factory},
+        goes_with=goes_with,
+        settings=_settings(zoo, entry, env, quality, preset) if entry.KIND == "algorithm" else None,
+    )
+
+
+def plugin_card(row: PluginRow, known: Known | None) -> Card:
+    """The card of an installed plugin, healthy or not."""
+    return Card(
+        name=row.distribution,
+        kind="plugin",
+        summary=known.summary if known else "",
+        plugin=f"{row.distribution} {row.version}".strip(),
+        facts={
+            "state": row.state,
+            "why": row.reason,
+            "import": f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "",
+            "imports too much": ", ".join(row.heavy),
+            "paper": known.paper if known else "",
+        },
+        goes_with={kind: list(names) for kind, names in row.provides.items()},
+    )
+
+
+def known_card(name: str, known: Known) -> Card:
+    """The card of something the catalogue knows and that is not installed."""
+    kind = next((kind for kind, names in known.provides.items() if name in names), "plugin")
+    return Card(
+        name=name,
+        kind=kind,
+        summary=known.summary,
+        plugin=f"{known.distribution}, not installed",
+        facts={"paper": known.paper, "url": known.url, "install": known.install_command()},
+        goes_with={kind: list(names) for kind, names in known.provides.items()},
+    )
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {"paper": source.paper, "url": source.url, "equations": source.equations, "code": source.code}
+
+
+def _algorithm(zoo: Zoo, entry: AlgorithmEntry) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    facts = {
+        "table column": entry.table_column,
+        "actions": ", ".join(entry.actions),
+        "needs": ", ".join(entry.needs),
+        "acts": "on what all agents see" if entry.centralised_acting else "each agent on its own observation",
+        "mixer": "none" if entry.mixer is None else " and ".join(entry.mixer) or "any",
+        "runs with": entry.online or f"zoo train --algo {entry.name}",
+    }
+    mixers = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
+    return facts, {"environments": _names(zoo.envs, lambda env: not missing(entry, env)), "mixers": mixers}
+
+
+def _env(zoo: Zoo, entry: EnvEntry) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    reference = entry.reference
+    facts = {
+        "family": entry.family,
+        "convention": entry.convention,
+        "gives": ", ".join(entry.gives),
+        "learning agents": entry.agents or "",
+        "default quality": entry.default_quality,
+        "normalised": f"0 = {reference.random:g}, 100 = {reference.expert:g} ({reference.source})" if reference else "",
+        "hints": ", ".join(f"{key}={value}" for key, value in entry.hints.items()),
+    }
+    return facts, {"algorithms": _learners(zoo, entry), "datasets": _names(zoo.datasets, lambda d: d.env == entry.name)}
+
+
+def _dataset(zoo: Zoo, entry: DatasetEntry) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    facts = {
+        "transitions": f"{entry.transitions:,}",
+        "published return": "" if entry.published_return is None else f"{entry.published_return:g}",
+        "recipe version": entry.version,
+        "build": f"zoo data build {entry.name}",
+    }
+    env = next((offer.entry for offer in zoo.envs if offer.name == entry.env), None)
+    return facts, {"environments": [entry.env], "algorithms": _learners(zoo, env) if env else []}
+
+
+def _mixer(zoo: Zoo, entry: MixerEntry) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    outputs = "one per agent" if entry.outputs == "n" else entry.outputs
+    facts = {"traits": ", ".join(entry.traits), "totals": outputs}
+    return facts, {"algorithms": _names(zoo.algorithms, lambda algorithm: _takes(algorithm, entry))}
+
+
+_DESCRIBE: dict[str, Any] = {"algorithm": _algorithm, "env": _env, "dataset": _dataset, "mixer": _mixer}
+
+
+def _names(offers: Any, chosen: Any) -> list[str]:
+    return list(dict.fromkeys(offer.name for offer in offers if chosen(offer.entry)))
+
+
+def _learners(zoo: Zoo, env: EnvEntry) -> list[str]:
+    """Algorithms that learn from data of an environment."""
+    return _names(zoo.algorithms, lambda algorithm: not algorithm.online and not missing(algorithm, env))
+
+
+def _takes(algorithm: AlgorithmEntry, mixer: MixerEntry) -> bool:
+    try:
+        require_mixer(algorithm, mixer)
+    except IncompatiblePair:
+        return False
+    return True
+
+
+def _settings(zoo: Zoo, entry: AlgorithmEntry, env: str, quality: str, preset: str | None) -> dict[str, Any]:
+    """Every setting with its value, meaning and origin; those of the action kind alone if no environment is named."""
+    from zoo_core.compatibility import require_pair
+    from zoo_core.config import load_presets, resolve
+
+    if quality and not env:
+        raise UsageError("--quality needs an environment: add --env, for example --env mpe-cn")
+    if env:
+        target = zoo.find("env", env)
+        require_pair(entry, target, (o.entry for o in zoo.algorithms), (o.entry for o in zoo.envs))
+        qualities = [offer.entry.quality for offer in zoo.datasets if offer.entry.env == target.name]
+        if quality and qualities and quality not in qualities:
+            raise UnknownName(f"dataset quality of {target.name}", quality, qualities)
+        quality = quality or target.default_quality
+    else:
+        target = EnvEntry("any environment", "", "", Source(""), gives=entry.actions)
+    action_kind = next(kind for kind in target.gives if kind in entry.actions)
+    try:
+        config_type = entry.load().Config  # type: ignore[attr-defined]
+        resolved = resolve(entry, config_type, env=target, action_kind=action_kind, quality=quality, preset=preset)
+        presets = list(load_presets(entry))
+    except UsageError:
+        raise
+    except ZooError as error:
+        return {"error": str(error)}
+    except Exception as error:  # the plugin's own code: whatever it raises, the rest of the card stands
+        return {"error": f"{entry.factory} cannot be imported: {type(error).__name__}: {error}"}
+    docs = {field.name: field.metadata for field in dataclasses.fields(config_type)}
+    return {
+        "preset": resolved.preset,
+        "presets": presets,
+        "env": env or None,
+        "quality": quality or None,
+        "action_kind": action_kind,
+        "values": {
+            name: {**value, "doc": docs[name].get("doc", ""), "choices": docs[name].get("choices")}
+            for name, value in resolved.as_json()["settings"].items()
+        },
+    }
