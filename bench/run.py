@@ -158,7 +158,8 @@ def page(tables: dict[str, list[dict[str, Any]]], where: dict[str, Any]) -> str:
         + ".\nTimes on a shared machine are noisy: trust ratios, whose parts were taken in turn in one process.",
         "An iteration is five critic updates, one actor update and one target update on batches of 1,024 rows of "
         "Cooperative Navigation. The reference is the same mathematics written plainly (`bench/reference.py`: a loop "
-        "per agent and per head). The floor is the time of exactly the critic updates' matrix products (`bench/floor.py`).",
+        "per agent and per head). The floor is the time of exactly the critic updates' matrix products "
+        "(`bench/floor.py`).",
     ]
     for title, rows in tables.items():
         parts += [f"## {title}", markdown(rows)]
