@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo_cli.registry import install_hint
 from zoo_core.paths import cache_home, data_home
 from zoo_core.plugins import Zoo
 
@@ -53,7 +54,7 @@ def check_packages(zoo: Zoo) -> Iterator[Check]:
         try:
             lines = metadata.requires(owner) or []
         except metadata.PackageNotFoundError:
-            yield Check(owner, "bad", "not installed", f"pip install {owner} from its checkout")
+            yield Check(owner, "bad", "not installed", install_hint(owner, owner))
             continue
         for requirement in map(Requirement, lines):
             optional = "extra ==" in str(requirement.marker or "")
@@ -71,7 +72,7 @@ def check_packages(zoo: Zoo) -> Iterator[Check]:
                     requirement.name,
                     "warn" if optional else "bad",
                     f"{version or 'not installed'}; {owner} {'can use' if optional else 'needs'} {wanted}",
-                    f"pip install '{wanted}'",
+                    install_hint(requirement.name, wanted),
                 )
 
 

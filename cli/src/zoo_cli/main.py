@@ -42,7 +42,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     cls=LazyGroup,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: zoo train --algo spacql --env mpe-cn",
+    epilog="\b\nExamples:\n  zoo list\n  zoo info spacql\n  zoo train --algo spacql --env mpe-cn",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show versions."

@@ -50,6 +50,15 @@ def checkout() -> Path | None:
     return None
 
 
+def install_hint(distribution: str, requirement: str) -> str:
+    """What to type for a missing requirement: packages of this repository are installed from its checkout."""
+    root = checkout()
+    for folder in (root / "plugins" / distribution, root / distribution.replace("-", "_")) if root else ():
+        if (folder / "pyproject.toml").is_file():
+            return f"pip install -e {shlex.quote(str(folder))}"
+    return f"pip install {shlex.quote(requirement)}"
+
+
 def load_registry(file: Path | None = None) -> tuple[Known, ...]:
     """Read and check the catalogue, the one shipped with this command by default. Raises `PluginError`."""
     import yaml
