@@ -55,7 +55,7 @@ class RandomPrey:
 class FleeingPrey:
     """Full throttle away from the predators, the near ones most, round obstacles, and back in at the arena's edge.
 
-    A rule of this project's own, deterministic: the sum of repulsions 1/d² from each predator, a weaker one from each
+    A rule of this project's own, deterministic: the sum of repulsions 1/d from each predator, a weaker one from each
     obstacle within reach, and a pull towards the middle that grows from |x| = 0.7 on.
     """
 
@@ -83,7 +83,7 @@ class FleeingPrey:
 
 
 def _away(relative: Float) -> Float:
-    """Repulsion of strength 1/d from bodies at `relative` [K, 2, E], nearly all of it from the nearest ones."""
+    """Repulsion of strength 1/d from bodies at `relative` [K, 2, E]."""
     return -relative / np.maximum((relative**2).sum(axis=1, keepdims=True), 1e-4)
 
 

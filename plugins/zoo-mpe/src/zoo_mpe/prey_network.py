@@ -102,10 +102,10 @@ def _read_benchmark(path: Path) -> dict[str, Float]:
 
     # The file's training settings hold NumPy numbers next to the networks; these only ever build numbers.
     build_number = np.float64(0.0).__reduce__()[0]
-    numbers = [(build_number, f"{home}.multiarray.scalar") for home in ("numpy.core", "numpy._core")]
-    kinds = [np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    allowed: list[Any] = [np.dtype, np.dtypes.Float32DType, np.dtypes.Float64DType, np.dtypes.Int64DType]
+    allowed += [(build_number, f"{home}.multiarray.scalar") for home in ("numpy.core", "numpy._core")]
     try:
-        with torch.serialization.safe_globals([*numbers, *kinds]):
+        with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a refusal, a truncated archive or a malformed pickle: each has a type of its own
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -106,7 +106,7 @@ class Tag(Scenario):
         *(Body("predator", 0.075, solid=True, accel=3.0, max_speed=1.0),) * PREDATORS,
         Body("prey", 0.05, solid=True, accel=4.0, max_speed=1.3),
     )
-    landmarks = (Body("obstacle", 0.2, solid=True),) * 2
+    landmarks: tuple[Body, ...] = (Body("obstacle", 0.2, solid=True),) * 2
     team = PREDATORS
     shared_reward = True
     landmark_range = 0.9
