@@ -14,6 +14,8 @@ _EXPORTS = {
     "zoo_core.data.catalogue": ("ensure", "open_dataset", "resolve_dataset"),
     "zoo_core.data.collect": ("collect",),
     "zoo_core.data.dataset": ("Dataset",),
+    "zoo_core.data.exporters.minari": ("export_minari",),
+    "zoo_core.data.importers": ("ImportOptions", "import_dataset"),
     "zoo_core.data.restricted": ("safe_torch_load",),
     "zoo_core.data.sampling": ("Sampler",),
     "zoo_core.data.views": ("episodes", "load", "transitions"),
@@ -26,11 +28,14 @@ __all__ = [
     "Card",
     "Dataset",
     "EpisodeWriter",
+    "ImportOptions",
     "Sampler",
     "build_dataset",
     "collect",
     "ensure",
     "episodes",
+    "export_minari",
+    "import_dataset",
     "load",
     "open_dataset",
     "resolve_dataset",
@@ -53,6 +58,8 @@ if TYPE_CHECKING:
     from zoo_core.data.catalogue import ensure, open_dataset, resolve_dataset
     from zoo_core.data.collect import collect
     from zoo_core.data.dataset import Dataset
+    from zoo_core.data.exporters.minari import export_minari
+    from zoo_core.data.importers import ImportOptions, import_dataset
     from zoo_core.data.restricted import safe_torch_load
     from zoo_core.data.sampling import Sampler
     from zoo_core.data.views import episodes, load, transitions

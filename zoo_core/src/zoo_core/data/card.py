@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -113,8 +114,8 @@ class Card:
             return cls(
                 name=data["name"],
                 team=TeamSpec.from_json(data["team"]),
-                transitions=data["transitions"],
-                episodes=data["episodes"],
+                transitions=operator.index(data["transitions"]),
+                episodes=operator.index(data["episodes"]),
                 arrays=arrays,
                 returns=data["returns"],
                 lengths=data["lengths"],
@@ -124,7 +125,7 @@ class Card:
                 repairs=tuple(data["repairs"]),
                 versions=data["versions"],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DatasetCorrupt(f"{where}: the card is incomplete: {error!r}") from error
 
     def renamed(self, name: str) -> Card:

@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo_core.algorithms import Rows, Statistics, WholeEpisodes, Windows
 from zoo_core.data.card import CARD_FILE, Card, read_card
 from zoo_core.data.layout import array_path, check_header, layout, map_array
-from zoo_core.data.marks import clear_verified, is_verified, set_verified
+from zoo_core.data.marks import clear_verified, set_verified, verified_as
 from zoo_core.data.sampling import Sampler, make_sampler
 from zoo_core.data.verification import verify_folder
 from zoo_core.errors import DatasetCorrupt
@@ -69,7 +69,7 @@ class Dataset:
         for name, record in card.arrays.items():
             check_header(folder, name, record)
         files = [folder / CARD_FILE, *(array_path(folder, name) for name in card.arrays)]
-        if verify or not is_verified(folder, card.hash, files):
+        if verify or verified_as(folder, files) != card.hash:
             clear_verified(folder)
             verify_folder(folder, card)
             set_verified(folder, card.hash, files)

@@ -14,13 +14,14 @@ from pathlib import Path
 from zoo_core.data.folders import write_text
 
 
-def is_verified(folder: Path, identity: str, files: Iterable[Path]) -> bool:
-    """True if `folder`, as `identity`, was verified and every file still has the size and time it had then."""
+def verified_as(folder: Path, files: Iterable[Path]) -> str | None:
+    """What `folder` was verified as, if every file still has the size and time it had then; else None."""
     try:
         mark = json.loads(_mark_path(folder).read_text(encoding="utf-8"))
-        return bool(mark == _mark(folder, identity, files))
-    except (OSError, ValueError):
-        return False
+        identity = str(mark["identity"])
+        return identity if mark == _mark(folder, identity, files) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def set_verified(folder: Path, identity: str, files: Iterable[Path]) -> None:

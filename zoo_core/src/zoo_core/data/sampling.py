@@ -63,14 +63,14 @@ class Sampler(ABC):
         if self._equal_length:
             return steps + torch.div(steps, self._equal_length, rounding_mode="floor")
         assert self._obs_rows is not None
-        return self._obs_rows[steps]
+        return _gather(self._obs_rows, steps)
 
     def _state(self, rows: Tensor, obs: Tensor) -> Tensor | None:
         """State at `rows`, whose padded observations are `obs` [*, n, o]: [*, s] or [*, n, s]."""
         if not self._wants_state:
             return None
         if self.stored_state is not None:
-            return self.stored_state[rows]
+            return _gather(self.stored_state, rows)
         joint = obs.flatten(-2)
         return joint if self._unpadded is None else joint[..., self._unpadded]
 
@@ -102,34 +102,36 @@ class RowSampler(Sampler):
     def sample(self, generator: torch.Generator) -> Batch:
         steps = self._draw(self.population, self.need.batch_size, generator)
         if self._eligible is not None:
-            steps = self._eligible[steps]
+            steps = _gather(self._eligible, steps)
         initial_obs = None
         if self.need.initial_obs:
             episodes = self._draw(len(self.lengths), self.need.batch_size, generator)
-            initial_obs = self.obs[self.episode_starts[episodes] + episodes]
+            initial_obs = _gather(self.obs, self.episode_starts[episodes] + episodes)
         return self.take(steps, initial_obs)
 
     def take(self, steps: Tensor, initial_obs: Tensor | None = None) -> Batch:
         """The batch of these transitions, [B] int64."""
         rows = self._rows_of(steps)
-        obs, next_obs = self.obs[rows], self.obs[rows + 1]
+        obs, next_obs = _gather(self.obs, rows), _gather(self.obs, rows + 1)
         next_action = has_next_action = None
         if self.need.next_action:
-            has_next_action = ~self._ends[steps]
-            next_action = self.action[steps + has_next_action]  # on an episode's last step: its own action again
+            has_next_action = ~_gather(self._ends, steps)
+            next_action = _gather(
+                self.action, steps + has_next_action
+            )  # on an episode's last step: its own action again
         return Batch(
             obs=obs,
-            action=self.action[steps],
-            reward=self.reward[steps],
+            action=_gather(self.action, steps),
+            reward=_gather(self.reward, steps),
             next_obs=next_obs,
-            terminated=self.terminated[steps],
-            truncated=self.truncated[steps],
+            terminated=_gather(self.terminated, steps),
+            truncated=_gather(self.truncated, steps),
             state=self._state(rows, obs),
             next_state=self._state(rows + 1, next_obs),
             next_action=next_action,
             has_next_action=has_next_action,
-            action_mask=None if self.action_mask is None else self.action_mask[rows],
-            next_action_mask=None if self.action_mask is None else self.action_mask[rows + 1],
+            action_mask=None if self.action_mask is None else _gather(self.action_mask, rows),
+            next_action_mask=None if self.action_mask is None else _gather(self.action_mask, rows + 1),
             initial_obs=initial_obs,
         )
 
@@ -145,24 +147,24 @@ class SequenceSampler(Sampler):
         row_offsets = torch.arange(steps + 1, device=self.device)
         real_rows = row_offsets <= available[:, None]
         rows = self._rows_of(first)[:, None] + torch.minimum(row_offsets, available[:, None])
-        obs = _blank(self.obs[rows], real_rows)
+        obs = _blank(_gather(self.obs, rows), real_rows)
         state = self._state(rows, obs)
         if state is not None:
             state = _blank(state, real_rows)
-        mask = None if self.action_mask is None else self.action_mask[rows] | ~real_rows[..., None, None]
-        action = _blank(self.action[index], filled)
+        mask = None if self.action_mask is None else _gather(self.action_mask, rows) | ~real_rows[..., None, None]
+        action = _blank(_gather(self.action, index), filled)
         has_next = filled & ~self._is_last(index)
         next_index = index + has_next
         return Batch(
             obs=obs,
             action=action,
-            reward=_blank(self.reward[index], filled),
+            reward=_blank(_gather(self.reward, index), filled),
             next_obs=obs[:, 1:],
-            terminated=self.terminated[index] & filled,
-            truncated=self.truncated[index] & filled,
+            terminated=_gather(self.terminated, index) & filled,
+            truncated=_gather(self.truncated, index) & filled,
             state=state,
             next_state=None if state is None else state[:, 1:],
-            next_action=_blank(self.action[next_index], has_next),
+            next_action=_blank(_gather(self.action, next_index), has_next),
             has_next_action=has_next,
             action_mask=mask,
             next_action_mask=None if mask is None else mask[:, 1:],
@@ -170,7 +172,7 @@ class SequenceSampler(Sampler):
         )
 
     def _is_last(self, index: Tensor) -> Tensor:
-        return self.terminated[index] | self.truncated[index]
+        return _gather(self.terminated, index) | _gather(self.truncated, index)
 
 
 class WindowSampler(SequenceSampler):
@@ -235,6 +237,12 @@ def make_sampler(
             raise SettingError(f"the length of a window must be at least 1, not {need.length}")
         return WindowSampler(dataset, need, device, state)
     return EpisodeSampler(dataset, need, device, state)
+
+
+def _gather(array: Tensor, index: Tensor) -> Tensor:
+    """`array[index]`, several times faster: index [*] → [*, ...]."""
+    found = array.index_select(0, index.flatten())
+    return found.view(*index.shape, *array.shape[1:])
 
 
 def _blank(values: Tensor, real: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class EpisodeWriter:
         """Append E episodes of up to T steps.
 
         Args:
-            obs: [E, T+1, n, o]; row T is what the last step led to.
+            obs: [E, T+1, n, o]; row T is what the last step led to. Padding is set to zero, here and in `action`.
             action: [E, T, n, a] or, discrete, [E, T, n].
             reward: [E, T, n].
             terminated, truncated: [E, T]; true on an episode's last step and nowhere before it.
@@ -140,6 +140,10 @@ class EpisodeWriter:
         for name, appender in self._appenders.items():
             shape = (episodes, steps + (name in ROW_ARRAYS), *appender.row_shape)
             shaped[name] = as_array(name, given[name], appender.dtype, shape)
+        if not self.team.homogeneous:
+            shaped["obs"] = _with_blank_padding(shaped["obs"], self.team.obs_sizes)
+            if not self.team.discrete:
+                shaped["action"] = _with_blank_padding(shaped["action"], self.team.action_sizes)
         return shaped
 
     def _require_known_arrays(self, given: Mapping[str, Any]) -> None:
@@ -160,6 +164,13 @@ class EpisodeWriter:
             mask = np.delete(mask, np.cumsum(lengths + 1) - 1, axis=0)  # an episode's final row has no action
         require_actions_allowed(self.team, flat["action"], mask, first)
         require_ends(flat["terminated"], flat["truncated"], lengths, self.episodes)
+
+
+def _with_blank_padding(array: NDArray[Any], sizes: Sequence[int]) -> NDArray[Any]:
+    """[E, L, n, size] with zeros behind each agent's own size: equal episodes then have equal hashes."""
+    real = np.arange(array.shape[-1]) < np.asarray(sizes)[:, None]
+    blank: NDArray[Any] = np.where(real, array, array.dtype.type(0))
+    return blank
 
 
 def _flatten(array: NDArray[Any], lengths: NDArray[np.int64]) -> NDArray[Any]:
