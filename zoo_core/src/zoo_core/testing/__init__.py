@@ -10,18 +10,28 @@
 `check_algorithm(entry)` tests all claims at once and returns a list of `Check(name, passed, detail)`.
 """
 
+from zoo_core.testing.algorithms import algorithm_claims, check_algorithm
 from zoo_core.testing.checks import Broken, Check, Claim
 from zoo_core.testing.envs import check_env, env_claims
 from zoo_core.testing.games import GAMES
 from zoo_core.testing.mixers import check_mixer, mixer_claims
+from zoo_core.testing.tiny import game_dataset, tiny_config, tiny_dataset, tiny_learner, tiny_settings, tiny_team
 
 __all__ = [
     "GAMES",
     "Broken",
     "Check",
     "Claim",
+    "algorithm_claims",
+    "check_algorithm",
     "check_env",
     "check_mixer",
     "env_claims",
+    "game_dataset",
     "mixer_claims",
+    "tiny_config",
+    "tiny_dataset",
+    "tiny_learner",
+    "tiny_settings",
+    "tiny_team",
 ]

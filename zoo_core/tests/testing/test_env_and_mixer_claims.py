@@ -1,0 +1,184 @@
+"""The games are what they say, and the kit catches faulty environments and mixers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from zoo_core import EnvEntry, MixerEntry, Source
+from zoo_core.testing import GAMES, check_env, check_mixer, env_claims, game_dataset
+from zoo_core.testing.games import Climbing, Tracking
+from zoo_core.testing.tiny import PlainMixer
+
+NONE = Source("none")
+
+
+@pytest.mark.parametrize(
+    ("game", "claim"), [(game, claim) for game in GAMES for claim in env_claims(game)], ids=lambda x: x.name
+)
+def test_the_games_keep_the_contract_of_an_environment(game, claim):
+    claim()
+
+
+@pytest.mark.parametrize("game", GAMES, ids=lambda g: g.name)
+def test_the_solution_reaches_the_best_return_and_random_play_the_reference(game):
+    best = game.load().best_return
+    assert game_dataset(game, solved=1.0).returns().numpy() == pytest.approx(best, abs=1e-6)
+    uniform = game_dataset(game, episodes=4096, solved=0.0).returns().numpy()
+    error = uniform.std() / len(uniform) ** 0.5
+    assert uniform.mean() == pytest.approx(game.reference.random, abs=4 * error)
+
+
+def test_uncoordinated_maximisation_fails_in_the_climbing_game():
+    against_uniform = Climbing.PAYOFF.mean(axis=1)
+    assert against_uniform.argmax() == 2  # not the 0 of the best joint action
+    assert Climbing.PAYOFF[2, 2] < 0.5 * Climbing.best_return
+
+
+# --- environments ------------------------------------------------------------------------------------------------
+
+
+class DrawsFromOutside(Tracking):
+    def observe(self):
+        return super().observe() + 1e-9 * np.random.rand()  # noqa: NPY002
+
+
+class ReadsItsIndex(Tracking):
+    def observe(self):
+        return super().observe() + 1e-9 * np.arange(self.num_envs)[:, None, None]
+
+
+class ResetsAll(Tracking):
+    def reset(self, seeds, copies=None):
+        self.clock[:] = 0
+        return super().reset(seeds, copies)
+
+
+class PaysAfterTheEnd(Tracking):
+    def step(self, action):
+        step = super().step(action)
+        return step._replace(reward=step.reward + 1.0)
+
+
+class NeverEnds(Tracking):
+    def step(self, action):
+        step = super().step(action)
+        return step._replace(truncated=np.zeros_like(step.truncated))
+
+
+class FlatReward(Tracking):
+    def step(self, action):
+        step = super().step(action)
+        return step._replace(reward=step.reward.mean(1))
+
+
+class HidesItsMask(Climbing):
+    def mask(self):
+        return None
+
+
+class PaintsInFloat(Tracking):
+    def render(self, copy=0):
+        return super().render(copy) / 255.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "claim"),
+    [
+        (DrawsFromOutside, "equal_seeds_give_equal_episodes"),
+        (DrawsFromOutside, "global_generators_are_untouched"),
+        (ReadsItsIndex, "batched_equals_single"),
+        (ResetsAll, "one_copy_resets_alone"),
+        (PaysAfterTheEnd, "episodes_end_and_stay_ended"),
+        (NeverEnds, "episodes_end_and_stay_ended"),
+        (FlatReward, "steps_have_their_shapes"),
+        (HidesItsMask, "entry_agrees_with_team"),
+        (PaintsInFloat, "frames_are_pictures"),
+    ],
+)
+def test_a_faulty_environment_is_caught_by_the_claim_about_the_fault(fault, claim):
+    original = next(game for game in GAMES if game.name == fault.team.env)
+    entry = dataclasses.replace(original, factory=f"{__name__}:{fault.__name__}")
+    assert claim in {check.name for check in check_env(entry) if not check.passed}
+
+
+def test_an_entry_that_contradicts_its_team_is_caught():
+    entry = EnvEntry("test-tracking", "", f"{__name__}:Tracking", NONE, agents=5)
+    (failed,) = [check for check in check_env(entry) if not check.passed]
+    assert "agents=5" in failed.detail
+
+
+# --- mixers ------------------------------------------------------------------------------------------------------
+
+
+class Negative(PlainMixer):
+    def weights(self, state):
+        w, b = super().weights(state)
+        return -w, b
+
+
+class Squeezed(PlainMixer):
+    def mix(self, values, state):
+        return super().mix(values, state).squeeze(-1)
+
+
+class IgnoresAnAgent(PlainMixer):
+    def mix(self, values, state):
+        return super().mix(values * torch.tensor([1.0, 0.0, 1.0]), state)
+
+
+class Curved(PlainMixer):
+    def mix(self, values, state):
+        return super().mix(values, state) + nn.functional.softplus(values).sum(-1, keepdim=True)
+
+
+class Whitens(PlainMixer):
+    def mix(self, values, state):
+        return super().mix(values - values.mean(0), state)
+
+
+class Draws(PlainMixer):
+    def mix(self, values, state):
+        return super().mix(values, state) + 1e-9 * torch.rand(())
+
+
+def mixer_entry(mixer: type, traits: tuple[str, ...] = ("linear", "monotone")) -> MixerEntry:
+    outputs = "n" if "vector" in traits else "1"
+    return MixerEntry("toy", "", f"{__name__}:{mixer.__name__}", NONE, traits=traits, outputs=outputs)
+
+
+def failures(entry: MixerEntry) -> set[str]:
+    return {check.name for check in check_mixer(entry) if not check.passed}
+
+
+def test_a_sound_mixer_passes():
+    assert failures(mixer_entry(PlainMixer, ("linear", "monotone", "vector"))) == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "claim"),
+    [
+        (Negative, "totals_never_decrease_in_a_value"),
+        (Negative, "totals_are_the_weighted_sum"),
+        (Squeezed, "totals_have_their_shape"),
+        (IgnoresAnAgent, "gradient_reaches_every_agent"),
+        (Curved, "totals_are_the_weighted_sum"),
+        (Whitens, "totals_have_their_shape"),
+        (Draws, "global_generator_is_untouched"),
+    ],
+)
+def test_a_faulty_mixer_is_caught_by_the_claim_about_the_fault(fault, claim):
+    assert claim in failures(mixer_entry(fault))
+
+
+def test_a_curved_mixer_that_declares_no_linearity_passes():
+    assert failures(mixer_entry(Curved, ("monotone",))) == set()
+
+
+def test_contradictory_traits_are_caught():
+    assert failures(mixer_entry(PlainMixer, ("linear",))) == {"traits_are_known"}
+    assert failures(mixer_entry(PlainMixer, ("linear", "monotone", "shiny"))) == {"traits_are_known"}
