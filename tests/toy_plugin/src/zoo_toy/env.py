@@ -57,7 +57,7 @@ def build_random(build):
     """Uniform random actions until the build has enough transitions."""
     env = build.env(100)
     first = 0
-    while build.num_transitions < build.transitions:
+    while build.added < build.transitions:
         seeds = np.arange(first, first + 100)
         first += 100
         view = env.reset(seeds)
@@ -70,4 +70,3 @@ def build_random(build):
             rewards.append(view.reward)
         ended = np.arange(9)[None] == lengths[:, None] - 1
         build.add(np.stack(obs, 1), draws, np.stack(rewards, 1), ended, np.zeros_like(ended), lengths=lengths)
-        build.progress(min(first * 7, build.transitions), build.transitions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -35,3 +36,18 @@ def seeded(seed: int, build: Callable[[], Algorithm]) -> Algorithm:
         # Not torch.manual_seed, which would also reseed every accelerator's generator.
         torch.default_generator.manual_seed(derive(seed, "construct"))
         return build()
+
+
+def statistics_to_json(statistics: Statistics | None) -> dict[str, Any] | None:
+    """JSON that `statistics_from_json` reads back equal."""
+    if statistics is None:
+        return None
+    values = {f.name: getattr(statistics, f.name) for f in dataclasses.fields(statistics)}
+    return {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in values.items()}
+
+
+def statistics_from_json(data: Mapping[str, Any] | None) -> Statistics | None:
+    if data is None:
+        return None
+    values: dict[str, Any] = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Statistics(**values)

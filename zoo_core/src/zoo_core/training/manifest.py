@@ -1,0 +1,115 @@
+"""What a run was made with: versions and hashes of plugins, the data, the machine, the modes."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.util
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zoo_core.entries import Entry
+
+PACKAGES = ("zoo-core", "torch", "numpy", "safetensors")
+COMPARED = ("versions", "plugins", "dataset", "modes", "seeds_together")
+"""The parts that must be equal for a resumed run to be the run."""
+
+
+def make_manifest(
+    entries: Sequence[Entry], dataset: Mapping[str, str], modes: Mapping[str, Any], seeds_together: Sequence[int]
+) -> dict[str, Any]:
+    """The manifest of a run made now from these entries."""
+    return {
+        "format": 1,
+        "created": now(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "plugins": plugin_records(entries),
+        "dataset": dict(dataset),
+        "modes": dict(modes),
+        "seeds_together": list(seeds_together),
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+        },
+        "changes": [],
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two manifests in a way that can change the result, in words."""
+    found: list[str] = []
+    for part in COMPARED:
+        before, after = old.get(part), new.get(part)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += [
+                f"{name}: {_short(before.get(name))} → {_short(after.get(name))}"
+                for name in sorted({*before, *after})
+                if before.get(name) != after.get(name)
+            ]
+        elif before != after:
+            found.append(f"{part}: {before} → {after}")
+    return found
+
+
+def plugin_records(entries: Sequence[Entry]) -> dict[str, str]:
+    """Distribution → `version sha256` of the plugins behind these entries and of the zoo libraries they require."""
+    owners = metadata.packages_distributions()
+    queue = [owners.get(package, [package])[0] for package in (e.factory.partition(".")[0] for e in entries)]
+    found: dict[str, str] = {}
+    while queue:
+        name = queue.pop()
+        if name in found or name == "zoo-core":
+            continue
+        found[name] = f"{version(name)} {source_hash(name.replace('-', '_'))[:16]}"
+        queue += [r for r in _requirements(name) if r.startswith("zoo-")]
+    return dict(sorted(found.items()))
+
+
+def source_hash(package: str) -> str:
+    """SHA-256 over a package's Python, YAML and safetensors files; of the empty text if it cannot be found."""
+    digest = hashlib.sha256()
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        for path in sorted(Path(folder).rglob("*")):
+            if path.suffix in (".py", ".yaml", ".safetensors") and path.is_file():
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _requirements(distribution: str) -> list[str]:
+    try:
+        lines = metadata.requires(distribution) or []
+    except metadata.PackageNotFoundError:
+        return []
+    return [match[0].lower() for line in lines if (match := re.match(r"[A-Za-z0-9._-]+", line))]
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    match = re.search(r"model name\s*:\s*(.+)", text)
+    return match[1] if match else platform.processor()
+
+
+def _short(value: Any) -> str:
+    return "nothing" if value is None else str(value)

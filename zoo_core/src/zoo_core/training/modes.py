@@ -1,0 +1,93 @@
+"""How a run computes: device, compilation, threads, precision. Part of the run, and fixed when it resumes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from zoo_core.errors import UsageError
+from zoo_core.nn import compiling
+from zoo_core.training.learner import Learner
+
+COMPILERS = ("c++", "g++", "clang++", "cl")
+REPAID_AFTER_SECONDS = 180.0
+"""Compiling the critic losses takes up to a minute and saves about a third: shorter runs stay eager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Device `cpu` or `cuda`; precision `high`, or `medium`, which lets CPUs multiply in bfloat16."""
+
+    device: str = "cpu"
+    compile: bool = False
+    threads: int = 1
+    precision: str = "high"
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@contextmanager
+def computing(modes: Modes) -> Iterator[None]:
+    """Compute in these modes within this block; torch's settings are then put back."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(modes.threads)
+    torch.set_float32_matmul_precision(modes.precision)
+    try:
+        with compiling(modes.compile):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+
+
+def choose_device(wanted: str) -> str:
+    """`auto` takes a GPU if there is one. Raises `UsageError` for a device that is not there."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch finds no GPU here (`zoo doctor` shows what it finds); use --device cpu")
+    return wanted
+
+
+def choose_compile(wanted: str, device: str, learner: Callable[[], Learner], note: Callable[[str], None]) -> bool:
+    """Whether to compile. `auto`: where a compiler is found, works, and the run is long enough to repay it.
+
+    The length is estimated by timing an iteration of `learner()`, which is then thrown away.
+    """
+    if wanted != "auto":
+        return wanted == "on"
+    if device == "cpu" and not any(shutil.which(name) for name in COMPILERS):
+        return False
+    probe = learner()
+    if len(probe.seeds) > 1:
+        return False  # vmap over a compiled function is not supported
+    seconds = _seconds_per_iteration(probe) * probe.total
+    if seconds < REPAID_AFTER_SECONDS:
+        return False
+    try:
+        torch.compile(torch.sin, dynamic=False)(torch.ones(8, device=device))
+    except Exception as error:
+        # Whatever is wrong with this machine's toolchain, training works without it.
+        note(f"not compiled: the compiler does not work here ({type(error).__name__}); `zoo doctor` says more")
+        return False
+    note(f"compiled: the run would take about {seconds / 60:.0f} minutes without (--compile off to prevent)")
+    return True
+
+
+def _seconds_per_iteration(probe: Learner) -> float:
+    """The time of the last phase's second iteration; the first warms caches."""
+    timed = 0.0
+    probe.iteration = max(0, probe.total - 2)
+    with compiling(False):
+        while not probe.finished:
+            start = time.perf_counter()
+            probe.step()
+            timed = time.perf_counter() - start
+    return timed
