@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -163,8 +164,6 @@ def test_a_sound_algorithm_passes_every_claim():
 def test_a_fault_is_caught_by_the_claim_about_it(fault, claim, advice):
     found = failures(entry(fault))
     assert claim in found
-    import re
-
     assert re.search(advice, found[claim])
 
 
