@@ -11,7 +11,7 @@ import traceback
 
 import click
 
-from zoo_core.errors import ZooError, did_you_mean
+from zoo_core.errors import UnknownName, ZooError, did_you_mean
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -40,10 +40,25 @@ def exit_code_for(error: BaseException, *, debug: bool) -> int:
         _say(error.format_message())
         return error.exit_code
     if isinstance(error, ZooError):
-        _say(str(error))
+        _say(str(error) + (_whose(error) if isinstance(error, UnknownName) else ""))
         return error.exit_code
     _say(_unplanned(error, debug))
     return FAILED
+
+
+def _whose(error: UnknownName) -> str:
+    """Where an unknown name can be had, if the catalogue knows it and its plugin is not installed."""
+    from importlib import metadata
+
+    from zoo_cli.registry import load_registry
+
+    for known in load_registry():
+        if error.name in known.provides.get(error.kind, ()):
+            try:
+                metadata.version(known.distribution)
+            except metadata.PackageNotFoundError:
+                return f"\nIt comes with {known.distribution}, which is not installed: {known.install_command()}"
+    return ""
 
 
 def _unplanned(error: BaseException, debug: bool) -> str:

@@ -13,7 +13,7 @@ from zoo_core.plugins import Zoo, load_zoo
 
 @click.command(
     "info",
-    epilog="\b\nExamples:\n  zoo info spacql --env mpe-cn --quality expert\n  zoo info mpe-cn\n  zoo info linear --json",
+    epilog="\b\nExamples:\n  zoo info mpe-cn\n  zoo info spacql --env mpe-cn --quality expert\n  zoo info vdn --json",
 )
 @click.argument("name")
 @click.option("--env", default="", help="Resolve an algorithm's settings for this environment.")

@@ -44,8 +44,9 @@ def discover(*, refresh: bool = False, progress: Progress | None = None) -> Zoo:
     offers: list[Offer[Any]] = []
     unknown = [p for p in active if not _take(p, findings.get(p.distribution), offers, rows)]
     for plugin, finding in zip(unknown, _probe_all(unknown, progress), strict=True):
-        cache.write(plugin, finding)
-        if not _take(plugin, finding, offers, rows):
+        if _take(plugin, finding, offers, rows):
+            cache.write(plugin, finding)
+        else:
             rows.append(_row(plugin, "broken", "what its probe found cannot be read back"))
     return Zoo.assemble(offers, rows)
 
@@ -77,19 +78,25 @@ def _probe_all(plugins: Sequence[Installed], progress: Progress | None) -> list[
     """Findings in the order given; a few child processes at a time, so that one that hangs holds up no other."""
     if not plugins:
         return []
-    from concurrent.futures import ThreadPoolExecutor  # only a cold start pays for these
+    import threading  # only a cold start pays for these
+    from concurrent.futures import ThreadPoolExecutor
 
     from zoo_core.plugins import probe
 
-    seconds = probe.deadline()
+    seconds, stop = probe.deadline(), threading.Event()
 
     def one(plugin: Installed) -> dict[str, Any]:
         if progress:
             progress(plugin.distribution)
-        return probe.probe(plugin, seconds)
+        return probe.probe(plugin, seconds, stop)
 
     with ThreadPoolExecutor(max_workers=max(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(one, plugins))
+        try:
+            return list(pool.map(one, plugins))
+        except BaseException:  # Ctrl-C: wait for no plugin that hangs
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _take(
@@ -113,7 +120,7 @@ def _take(
             import_seconds=float(finding["import_seconds"]),
             heavy=tuple(finding["heavy"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return False
     rows.append(row)
     offers += [Offer(entry, plugin.distribution, plugin.version) for entry in entries]

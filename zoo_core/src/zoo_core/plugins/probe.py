@@ -9,7 +9,9 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from zoo_core.errors import UsageError
@@ -22,7 +24,7 @@ _CHILD = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from zoo_core.plugins.probe_child import main
-main(sys.argv[2:])
+main(sys.argv[3:], float(sys.argv[2]))
 """
 
 
@@ -40,11 +42,14 @@ def deadline() -> float:
     return seconds
 
 
-def probe(plugin: Installed, seconds: float) -> dict[str, Any]:
-    """The finding for a plugin: `{ok: true, entries, import_seconds, heavy, files}` or `{ok: false, reason, files}`."""
+def probe(plugin: Installed, seconds: float, stop: threading.Event | None = None) -> dict[str, Any]:
+    """The finding for a plugin: `{ok: true, entries, import_seconds, heavy, files}` or `{ok: false, reason, files}`.
+
+    Setting `stop` from another thread ends the probe at once, as the deadline would.
+    """
     if reason := plugin.fault or core_mismatch(plugin):
         return _broken(reason)
-    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), *plugin.modules]
+    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(seconds), *plugin.modules]
     try:
         child = subprocess.Popen(
             command,
@@ -56,7 +61,7 @@ def probe(plugin: Installed, seconds: float) -> dict[str, Any]:
     except OSError as error:
         return _broken(f"cannot start a process to probe it: {error}")
     try:
-        messages = _listen(child, time.monotonic() + seconds)
+        messages = _listen(child, time.monotonic() + seconds, stop or threading.Event())
         in_time = child.poll() is not None
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -72,7 +77,7 @@ def probe(plugin: Installed, seconds: float) -> dict[str, Any]:
     return _broken(f"{stage} ended the process: {_ending(child.returncode)}")
 
 
-def _listen(child: subprocess.Popen[bytes], until: float) -> list[dict[str, Any]]:
+def _listen(child: subprocess.Popen[bytes], until: float, stop: threading.Event) -> list[dict[str, Any]]:
     """The child's messages up to its finding, its end or the deadline.
 
     A process that the plugin left behind may hold the pipe open, so the pipe's end is not waited for.
@@ -81,7 +86,7 @@ def _listen(child: subprocess.Popen[bytes], until: float) -> list[dict[str, Any]
     text = b""
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
-        while (left := until - time.monotonic()) > 0:
+        while (left := until - time.monotonic()) > 0 and not stop.is_set():
             ended = child.poll() is not None
             if selector.select(0 if ended else min(0.05, left)):
                 chunk = os.read(child.stdout.fileno(), 1 << 16)
@@ -94,7 +99,16 @@ def _listen(child: subprocess.Popen[bytes], until: float) -> list[dict[str, Any]
                     break
             elif ended:
                 break
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith(b"\n")]
+    return list(_messages(text))
+
+
+def _messages(text: bytes) -> Iterator[dict[str, Any]]:
+    """The lines that are messages; a plugin that writes to every open file may have mixed in others."""
+    for line in text.splitlines(keepends=True):
+        with contextlib.suppress(ValueError):
+            message = json.loads(line) if line.endswith(b"\n") else None
+            if isinstance(message, dict) and ("stage" in message or isinstance(message.get("files"), list)):
+                yield message
 
 
 def _ending(code: int) -> str:

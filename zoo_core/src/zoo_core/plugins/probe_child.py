@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -27,8 +29,10 @@ class Fault(Exception):
     """Something the plugin's author has to mend."""
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Probe the hook modules named in `arguments` and end the process."""
+def main(modules: Sequence[str], seconds: float) -> None:
+    """Probe the hook modules and end the process, at the latest a little after the deadline."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(math.ceil(seconds) + 5)  # nobody else ends a plugin that hangs if the parent is killed
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -36,11 +40,11 @@ def main(arguments: Sequence[str]) -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
-    say(_finding(arguments, lambda stage: say({"stage": stage})))
+    say(finding(modules, lambda stage: say({"stage": stage})))
     os._exit(0)  # threads and exit handlers of the plugin have no say any more
 
 
-def _finding(modules: Sequence[str], trying: Callable[[str], None]) -> dict[str, Any]:
+def finding(modules: Sequence[str], trying: Callable[[str], None]) -> dict[str, Any]:
     """What the plugin offers, or why it cannot be used."""
     from zoo_core import hookspecs  # before the clock starts
 
