@@ -1,0 +1,161 @@
+"""docs/results.md and its figures, drawn from the JSON files under results/ and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import yaml
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+from zoo_core.training.scores import Score
+
+ALGORITHMS = ("bc", "macql", "cfcql", "icql-qs", "spacql")
+QUALITIES = ("expert", "medium", "medium-replay", "random")
+COLOURS = dict(zip(ALGORITHMS, ("#7f7f7f", "#b07aa1", "#4e79a7", "#59a14f", "#e15759"), strict=True))
+Results = dict[tuple[str, str], list[dict[str, Any]]]
+"""(quality, algorithm) → the results of all its seeds."""
+
+INTRODUCTION = """# Results
+
+Written by `python scripts/ledger.py report` from the files under `results/`; do not edit. Each file holds one run: its
+command, settings, hashes, curve and final score.
+
+A score is the undiscounted team return of the deterministic policy after the last iteration, over 1,000 episodes of
+fixed seeds: raw, and normalised as 100 · (S − random) / (expert − random) with the reference pair of the published
+tables. Data: our own, rolled out from the policies that ship with `zoo-mpe`; the published columns used the
+benchmark's. With one seed the interval (±) is over episodes and says nothing about training again; with several it is
+over seeds."""
+
+
+def write_page(results: Path, docs: Path) -> None:
+    """Read every result and write the page and its figures."""
+    published = yaml.safe_load((results / "published.yaml").read_text(encoding="utf-8"))
+    parts = [INTRODUCTION]
+    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        found = read(folder)
+        if found:
+            figures = draw(folder.name, found, docs / "figures")
+            parts += section(folder.name, found, published.get(folder.name, {}), figures)
+    notes = results / "findings.md"
+    if notes.exists():
+        parts.append(notes.read_text(encoding="utf-8").strip())
+    (docs / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Results:
+    """All results of one environment."""
+    found: Results = defaultdict(list)
+    for path in sorted(folder.glob("*/*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        found[result["quality"], result["algorithm"]].append(result)
+    return dict(found)
+
+
+def section(env: str, found: Results, published: dict[str, Any], figures: list[str]) -> list[str]:
+    """One environment's tables."""
+    rows = [
+        row(found[quality, algorithm], published.get(quality, {}).get(algorithm))
+        for quality in QUALITIES
+        for algorithm in ALGORITHMS
+        if (quality, algorithm) in found
+    ]
+    head = [
+        "data", "its return", "algorithm", "preset", "iterations", "seeds",
+        "return (last)", "± 95%", "normalised (last)", "normalised (best)", "published", "minutes",
+    ]  # fmt: skip
+    table = [head, ["---"] * len(head), *rows]
+    parts = [f"## {env}", "\n".join("| " + " | ".join(line) + " |" for line in table)]
+    parts.append(
+        "*best* is the best periodic evaluation over 100 episodes, picked with hindsight. *published* is the SPaCQL "
+        "paper's mean ± standard deviation over five seeds, on the benchmark's own data. *minutes* of training on one "
+        "thread, with another run beside it."
+    )
+    return parts + [f"![{name}](figures/{name}.png)" for name in figures]
+
+
+def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]:
+    """One line of the table: one algorithm on one dataset."""
+    first = seeds[0]
+    finals = [r["final"] for r in seeds]
+    score = Score.of([f["mean"] for f in finals])
+    if len(seeds) == 1:
+        score = Score(finals[0]["mean"], finals[0]["std"], finals[0]["episodes"])
+    reference = first["reference"]
+    scale = 100 / (reference["expert"] - reference["random"])
+    best = Score.of([r["best"]["mean"] for r in seeds]).mean
+    return [
+        first["quality"],
+        f"{first['dataset']['return']:.1f}",
+        first["algorithm"],
+        first["preset"],
+        f"{first['settings']['iterations']:,}",
+        str(len(seeds)),
+        f"{score.mean:.1f}",
+        f"{score.half_width:.1f}",
+        f"**{scale * (score.mean - reference['random']):.1f}**",
+        f"{scale * (best - reference['random']):.1f}",
+        "" if published is None else " ± ".join(f"{x:g}" for x in published),
+        f"{sum(r['train_seconds'] for r in seeds) / len(seeds) / 60:.0f}",
+    ]
+
+
+def draw(env: str, found: Results, figures: Path) -> list[str]:
+    """The curves, and where they were logged the weights w_k and the disagreement u. Returns the figures' names."""
+    figures.mkdir(parents=True, exist_ok=True)
+    qualities = [quality for quality in QUALITIES if any(q == quality for q, _ in found)]
+    names = [_grid(f"{env}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
+    if any(algorithm == "spacql" for _, algorithm in found):
+        names.append(_grid(f"{env}-weights", env, qualities, figures, lambda axes, q: _weights(axes, found, q)))
+    return names
+
+
+def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -> str:
+    """One panel per quality, saved as <name>.png."""
+    figure, panels = plt.subplots(1, len(qualities), figsize=(3.6 * len(qualities), 3.2), squeeze=False)
+    for axes, quality in zip(panels[0], qualities, strict=True):
+        paint(axes, quality)
+        axes.set_title(f"{env}/{quality}", fontsize=10)
+        axes.set_xlabel("iteration")
+        axes.spines[["top", "right"]].set_visible(False)
+    if panels[0][0].get_legend_handles_labels()[0]:
+        panels[0][0].legend(fontsize=7, frameon=False)
+    figure.tight_layout()
+    figure.savefig(folder / f"{name}.png", dpi=110)
+    plt.close(figure)
+    return name
+
+
+def _curves(axes: Any, found: Results, quality: str) -> None:
+    """Return against iteration; the interval of each evaluation over its episodes."""
+    for algorithm in ALGORITHMS:
+        for result in found.get((quality, algorithm), []):
+            if algorithm == "bc":  # its iterations are not the others': the last score as a line
+                axes.axhline(result["final"]["mean"], color=COLOURS["bc"], lw=1.2, label="bc")
+                axes.axhline(result["dataset"]["return"], color="#999999", lw=1, ls=":", label="data")
+                continue
+            iteration, mean, std, episodes = map(list, zip(*result["curve"], strict=True))
+            half = [Score(m, s, int(e)).half_width for m, s, e in zip(mean, std, episodes, strict=True)]
+            low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
+            axes.plot(iteration, mean, color=COLOURS[algorithm], lw=1.4, label=algorithm)
+            axes.fill_between(iteration, low, high, color=COLOURS[algorithm], alpha=0.15, lw=0)
+    axes.set_ylabel("return")
+
+
+def _weights(axes: Any, found: Results, quality: str) -> None:
+    """SPaCQL's w_k during training, as they are (the paper's Figure 3 shows them min-max normalised)."""
+    for result in found.get((quality, "spacql"), []):
+        metrics = result["metrics"]
+        for k in range(8):
+            values = metrics.get(f"critic/w/{k}")
+            if values:
+                axes.plot(
+                    metrics["iteration"], values, color=plt.get_cmap("viridis")(k / 3), lw=1.4, label=f"w_{k + 1}"
+                )
+    axes.set_ylabel("weight")
+    axes.set_ylim(0, 1)
