@@ -43,7 +43,8 @@ def test_counterfactuals_get_the_values_and_gradients_of_whole_rows(norm):
     found = critic.values(critic.counterfactual(state, action, candidates))
     torch.testing.assert_close(found, expected)
     probe = torch.randn_like(expected)
-    for one, other in zip(*(torch.autograd.grad((v * probe).sum(), critic.parameters()) for v in (found, expected))):
+    gradients = [torch.autograd.grad((v * probe).sum(), critic.parameters()) for v in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 

@@ -48,7 +48,7 @@ def target_by_loops(alg, batch, noise):
         w = [1 / v / total for v in u]
         reward = batch.reward[b].mean().item()
         not_done = 0.0 if batch.terminated[b] else 1.0
-        y.append(reward + alg.config.discount * not_done * sum(x * v for x, v in zip(w, q)))
+        y.append(reward + alg.config.discount * not_done * sum(x * v for x, v in zip(w, q, strict=True)))
         weights.append(w)
         spreads.append(u)
     return torch.tensor(y), torch.tensor(weights).T, torch.tensor(spreads).T

@@ -32,3 +32,7 @@ class TeamActor(nn.Module):
     def clamp(self, action: Tensor) -> Tensor:
         """Actions back into their bounds; padded dimensions back to 0. `action`: [..., n, a]."""
         return action.clamp(self.centre - self.reach, self.centre + self.reach) * self.dims
+
+    def to_unit(self, action: Tensor) -> Tensor:
+        """Actions scaled from the team's bounds to (−1, 1). `action`: [..., n, a]."""
+        return (action - self.centre) / self.reach * self.dims

@@ -118,9 +118,11 @@ class ConservativeCritics(Algorithm):
         for candidates, action in self.candidates(batch, noise):
             sweeps.append(self.critic.counterfactual(state, action, candidates.action))
             log_density.append(candidates.log_density)
-        return conservative_value(self.critic, sweeps, log_density, self.agent_weights(batch), self.config.penalty)
+        return conservative_value(
+            self.critic, sweeps, log_density, self.agent_weights(batch, noise), self.config.penalty
+        )
 
-    def agent_weights(self, batch: Batch) -> Tensor:
+    def agent_weights(self, batch: Batch, noise: Noise) -> Tensor:
         """λ [n, B]: how much each agent's deviations count; they sum to one. CFCQL without densities: 1/n."""
         return torch.full((self.team.n, batch.size), 1 / self.team.n, device=batch.obs.device)
 

@@ -59,7 +59,7 @@ class CriticConfig(AlgorithmConfig):
     clip: float = setting(0.5, "Largest gradient norm.", source=f"{CODE} maddpg_cc.py")
     clip_per: str = setting(
         "all",
-        "Clip the critics' gradient over all heads together, or for each head (member); each actor's is always its own.",
+        "Clip the critics' gradient over all heads together, or for each head (member); each actor's always is.",
         source=f"{CODE} maddpg_cc.py",
         choices=("all", "member"),
     )

@@ -64,7 +64,7 @@ def plain_q(critic: JointCritic, head: int, rows: Tensor) -> Tensor:
 
 
 def perturb(algorithm: nn.Module, scale: float = 0.3, seed: int = 0) -> None:
-    """Move every parameter, targets included, away from its initial value, so that no test passes by a zero or a tie."""
+    """Move every parameter, targets included, away from its start, so that no test passes by a zero or a tie."""
     g = generator(seed, "perturb")
     with torch.no_grad():
         for parameter in algorithm.parameters():
