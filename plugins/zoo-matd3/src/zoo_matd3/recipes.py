@@ -29,7 +29,7 @@ RECIPES: Mapping[str, tuple[Recipe, ...]] = {
                 copies=20,
                 transitions=97_500,
                 warmup=10_000,
-                updates_per_step=0.8,
+                updates_per_step=0.77,
                 action_penalty=0.1,
                 evaluate_every=10_000,
             ),

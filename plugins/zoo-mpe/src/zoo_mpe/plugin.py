@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo_core import EnvEntry, ReferenceScores, Source, hookimpl
+from zoo_core import DatasetEntry, EnvEntry, ReferenceScores, Source, hookimpl
 
 OMAR = Source(
     paper="Pan et al., Plan Better Amid Conservatism: Offline Multi-Agent RL with Actor Rectification (ICML 2022)",
@@ -49,6 +49,41 @@ ENVS = (
         default_quality="medium-replay",
     ),
 )
+
+BUILT_HERE = Source(
+    paper="Built here, after the datasets of Pan et al. (ICML 2022); returns as published in OG-MARL's dataset cards",
+    url="https://arxiv.org/abs/2111.11188",
+)
+
+
+def cn_dataset(
+    quality: str, summary: str, transitions: int = 1_000_000, published_return: float | None = None
+) -> DatasetEntry:
+    """An entry of `mpe-cn`; the factory is the quality's name in `zoo_mpe.datasets`."""
+    return DatasetEntry(
+        name=f"mpe-cn/{quality}",
+        summary=summary,
+        factory=f"zoo_mpe.datasets:{quality.replace('-', '_')}",
+        source=BUILT_HERE,
+        env="mpe-cn",
+        quality=quality,
+        transitions=transitions,
+        published_return=published_return,
+    )
+
+
+DATASETS = (
+    cn_dataset("expert", "A fully trained MATD3 team with noise.", published_return=530.9),
+    cn_dataset("medium", "A partly trained MATD3 team with noise.", published_return=273.4),
+    cn_dataset("medium-replay", "All that the medium team saw while it learned.", 97_500, published_return=203.7),
+    cn_dataset("random", "Independent uniform actions.", published_return=159.6),
+    cn_dataset("random-network", "A randomly initialised team: the other reading of `random`."),
+)
+
+
+@hookimpl
+def zoo_datasets() -> tuple[DatasetEntry, ...]:
+    return DATASETS
 
 
 @hookimpl
