@@ -65,9 +65,10 @@ class StackedBatchNorm(nn.Module):
         if self.training:
             mean, var = x.mean(-2, keepdim=True), x.var(-2, keepdim=True, unbiased=False)
             with torch.no_grad():
-                rows = x.shape[-2]
-                self.running_mean.lerp_(mean.detach(), self.momentum)
-                self.running_var.lerp_(var.detach() * (rows / max(rows - 1, 1)), self.momentum)
+                rows, keep = x.shape[-2], 1.0 - self.momentum
+                # Not lerp_, which cannot be mapped over seeds at speed.
+                self.running_mean.mul_(keep).add_(mean, alpha=self.momentum)
+                self.running_var.mul_(keep).add_(var, alpha=self.momentum * rows / max(rows - 1, 1))
         else:
             mean, var = self.running_mean, self.running_var
         return (x - mean) * torch.rsqrt(var + self.eps) * self.weight + self.bias
