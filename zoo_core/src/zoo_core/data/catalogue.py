@@ -27,10 +27,10 @@ def imported_folder(name: str) -> Path:
     return data_home() / "imported" / slug(name)
 
 
-def imported_datasets() -> Iterator[Path]:
-    """Folders of imported and converted datasets, sorted."""
-    for root in (data_home() / "imported", data_home() / "minari"):
-        yield from sorted(card.parent for card in root.rglob(CARD_FILE) if not _hidden(card.relative_to(root)))
+def stored_datasets() -> Iterator[Path]:
+    """Folders of all datasets under the data folder, built, imported or converted, sorted."""
+    root = data_home()
+    yield from sorted(card.parent for card in root.rglob(CARD_FILE) if not _hidden(card.relative_to(root)))
 
 
 def ensure(

@@ -91,7 +91,7 @@ def _write(dataset: Dataset, dataset_id: str, data: Path, total: int, progress: 
 
 
 def _buffer(dataset: Dataset, index: int, episode: dict[str, Any]) -> Any:
-    from minari import EpisodeBuffer
+    from minari.data_collector import EpisodeBuffer
 
     team, rewards = dataset.team, episode["rewards"]
     infos = {"agent_rewards": np.concatenate([np.zeros_like(rewards[:1]), rewards])}

@@ -1,0 +1,234 @@
+"""`zoo data`: list, build, import, export, inspect and verify datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo_cli.tables import show_heading, show_json, show_table
+
+if TYPE_CHECKING:
+    from zoo_core.data import Dataset
+
+FORMATS = ("npy", "minari")
+_seed = click.option("--seed", default=0, show_default=True, help="Which of a built-in dataset's seeds.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_force = click.option("--force", is_flag=True, help="Replace what is there.")
+
+
+@click.group(epilog="\b\nExamples:\n  zoo data list\n  zoo data build mpe-cn/expert\n  zoo data inspect mpe-cn/expert")
+def data() -> None:
+    """List, build, import, export, inspect and verify datasets.
+
+    Datasets lie in $ZOO_DATA, or in `data` inside $ZOO_CACHE.
+    """
+
+
+@data.command("list", epilog="\b\nExamples:\n  zoo data list\n  zoo data list --json")
+@_json
+def list_datasets(as_json: bool) -> None:
+    """Show what lies on this machine and what can be built."""
+    from zoo_cli.dataset_cards import stored_row
+    from zoo_core.data.catalogue import stored_datasets
+    from zoo_core.paths import data_home
+    from zoo_core.plugins import load_zoo
+
+    stored = [stored_row(folder) for folder in stored_datasets()]
+    names = {row["name"] for row in stored}
+    buildable = [offer for offer in load_zoo().datasets if offer.name not in names]
+    if as_json:
+        unbuilt = [{"name": o.name, "transitions": o.entry.transitions, "summary": o.entry.summary} for o in buildable]
+        show_json({"folder": str(data_home()), "stored": stored, "buildable": unbuilt})
+        return
+    if stored:
+        show_heading(f"In {data_home()}")
+        columns = ("name", "from", "transitions", "episodes", "return", "size")
+        show_table(columns, [_stored_cells(row) for row in stored])
+    if buildable:
+        show_heading("\nCan be built (zoo data build NAME)")
+        rows = [(o.name, f"{o.entry.transitions:,}", o.entry.summary) for o in buildable]
+        show_table(("name", "transitions", "what it is"), rows)
+    if not stored and not buildable:
+        click.echo("No datasets here, and no installed plugin offers any; zoo list --available shows what could be.")
+
+
+@data.command(
+    epilog="\b\nExamples:\n  zoo data build mpe-cn/expert\n  zoo data build mpe-cn/random --seed 1 --transitions 5000"
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_seed
+@click.option("--transitions", type=click.IntRange(min=1), help="A size other than the published one.")
+@_force
+def build(names: tuple[str, ...], seed: int, transitions: int | None, force: bool) -> None:
+    """Build datasets from their recipes; nothing is downloaded.
+
+    Equal seeds give equal bits on one machine and version set. A dataset that is there already stays as it is.
+    """
+    from zoo_cli.progress import progress_bar
+    from zoo_core.data import ensure
+
+    for name in names:
+        with progress_bar(f"building {name}", "transitions") as progress:
+            dataset = ensure(name, seed=seed, transitions=transitions, progress=progress, waiting=_say, replace=force)
+        _show_result(dataset)
+
+
+@data.command(
+    "import",
+    epilog="\b\nExamples:\n  zoo data import npy simple_spread/expert/seed_0_data --env mpe-cn --name cn/expert-s0"
+    "\n  zoo data import minari mujoco/halfcheetah/expert-v0 --name halfcheetah/expert",
+)
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
+@click.argument("source")
+@click.option("--name", required=True, help="What the dataset will be called, here and for --dataset.")
+@click.option("--env", default="", help="The environment it is from; its team and episode length then hold.")
+@click.option("--infer-team", is_flag=True, help="Take the team from the files: the environment need not be installed.")
+@click.option("--agents", type=click.IntRange(min=1), help="With --infer-team: only the first so many agents learn.")
+@click.option("--episode-length", type=click.IntRange(min=1), help="Steps after which the source cut its episodes.")
+@click.option(
+    "--timeouts-are-terminal", is_flag=True, help="Episodes cut at that length terminated, were not truncated."
+)
+@click.option("--action-bound", type=float, help="Bounds (-B, B) for a source that states none.")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=1e-3,
+    show_default=True,
+    help="Largest difference allowed between a stored next observation and the following row.",
+)
+@_force
+def import_command(format_name: str, source: str, name: str, force: bool, **options: Any) -> None:
+    """Import a dataset in FORMAT (npy or minari) from SOURCE.
+
+    \b
+    npy     a folder of obs_0.npy, acs_0.npy, … as OMAR and CFCQL publish; what it does not say (episode ends)
+            is worked out, written to the card and shown: check it
+    minari  a local Minari dataset, by its id
+    """
+    from zoo_cli.dataset_cards import show_findings
+    from zoo_cli.progress import progress_bar
+    from zoo_core.data import ImportOptions, import_dataset
+
+    with progress_bar(f"importing {name}", "transitions") as progress:
+        dataset = import_dataset(format_name, source, name, ImportOptions(**options), replace=force, progress=progress)
+    show_findings(dataset.card)
+    _show_result(dataset)
+
+
+@data.command(epilog="\b\nExamples:\n  zoo data export mpe-cn/expert --to minari --id mpe-cn/expert-v0 --episodes 1000")
+@click.argument("name")
+@click.option("--to", "format_name", required=True, type=click.Choice(["minari"]), help="The format to write.")
+@click.option("--id", "dataset_id", help="The Minari id; default: the dataset's name with -v0.")
+@click.option("--episodes", type=click.IntRange(min=1), help="Only the first so many (about 10 ms each).")
+@_seed
+@_force
+def export(name: str, format_name: str, dataset_id: str | None, episodes: int | None, seed: int, force: bool) -> None:
+    """Write dataset NAME in a format that other libraries read."""
+    from zoo_cli.progress import progress_bar
+    from zoo_core.data import export_minari
+
+    dataset = _open(name, seed)
+    target = dataset_id or f"{dataset.name}-v0"
+    with progress_bar(f"exporting {target} to {format_name}", "episodes") as progress:
+        folder = export_minari(dataset, target, episodes=episodes, replace=force, progress=progress)
+    click.echo(f"minari:{target}  {folder}")
+
+
+@data.command(epilog="\b\nExamples:\n  zoo data inspect mpe-cn/expert\n  zoo data inspect ./my-dataset --json")
+@click.argument("name")
+@_seed
+@_json
+def inspect(name: str, seed: int, as_json: bool) -> None:
+    """Show the card of dataset NAME and how its returns are distributed."""
+    from zoo_cli.dataset_cards import histogram, show_card
+
+    dataset = _open(name, seed)
+    counts, edges = histogram(dataset.returns().numpy())
+    if as_json:
+        returns = {"counts": counts, "edges": edges}
+        show_json({**dataset.card.as_json(), "folder": str(dataset.folder), "return_histogram": returns})
+    else:
+        show_card(dataset, counts, edges)
+
+
+@data.command(epilog="\b\nExamples:\n  zoo data verify mpe-cn/expert\n  zoo data verify")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@_seed
+@_json
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], seed: int, as_json: bool) -> None:
+    """Hash every array of the datasets named, or of all that lie here, and check their content.
+
+    Exits with 1 if any is damaged.
+    """
+    from zoo_core.data import Dataset
+    from zoo_core.data.catalogue import find_folder, stored_datasets
+    from zoo_core.errors import DatasetError
+
+    folders = [find_folder(name, seed=seed) for name in names] if names else list(stored_datasets())
+    results = []
+    for folder in folders:
+        try:
+            opened = Dataset.open(folder, verify=True)
+            results.append({"folder": str(folder), "name": opened.name, "hash": opened.hash, "ok": True})
+        except DatasetError as error:
+            results.append({"folder": str(folder), "ok": False, "reason": str(error)})
+    if as_json:
+        show_json(results)
+    for result in [] if as_json else results:
+        if result["ok"]:
+            click.echo(f"{click.style('ok', fg='green')}       {result['name']}  {str(result['hash'])[:16]}")
+        else:
+            click.echo(f"{click.style('damaged', fg='red')}  {result['reason']}")
+    if not folders:
+        _say("no datasets here")
+    ctx.exit(0 if all(result["ok"] for result in results) else 1)
+
+
+@data.command(epilog="\b\nExamples:\n  zoo data path mpe-cn/expert\n  zoo data path")
+@click.argument("name", required=False)
+@_seed
+def path(name: str | None, seed: int) -> None:
+    """Print the folder of dataset NAME, or the one that holds all datasets."""
+    if name is None:
+        from zoo_core.paths import data_home
+
+        click.echo(data_home())
+        return
+    from zoo_core.data.catalogue import find_folder
+
+    click.echo(find_folder(name, seed=seed))
+
+
+def _open(name: str, seed: int) -> Dataset:
+    from zoo_core.data import open_dataset, resolve_dataset
+    from zoo_core.data.catalogue import MINARI_PREFIX
+
+    if name.startswith(MINARI_PREFIX):
+        from zoo_cli.progress import progress_bar
+
+        with progress_bar(f"converting {name}", "transitions") as progress:
+            return resolve_dataset(name, progress=progress, waiting=_say)
+    return open_dataset(name, seed=seed)
+
+
+def _stored_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    if "unreadable" in row:
+        return (row["name"], "unreadable", "", "", row["unreadable"], "")
+    returns = f"{row['return_mean']:.1f} ± {row['return_std']:.1f}"
+    size = f"{row['bytes'] / 1e6:,.0f} MB"
+    return (row["name"], row["from"], f"{row['transitions']:,}", f"{row['episodes']:,}", returns, size)
+
+
+def _show_result(dataset: Dataset) -> None:
+    card = dataset.card
+    click.echo(
+        f"{card.name}  {card.transitions:,} transitions in {card.episodes:,} episodes, return "
+        f"{card.returns['mean']:.1f} ± {card.returns['std']:.1f}, hash {card.hash[:16]}\n{Path(dataset.folder)}"
+    )
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
