@@ -48,10 +48,11 @@ def _show_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], red: Seque
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for header in headers:
         table.add_column(header, overflow="fold")
     for index, row in enumerate(rows):
-        table.add_row(*(cell.replace("[", r"\[") for cell in row), style="red" if index in red else None)
+        table.add_row(*map(Text, row), style="red" if index in red else None)
     Console().print(table)

@@ -1,0 +1,99 @@
+"""`zoo info`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from zoo_core.plugins import Zoo
+
+Run = Callable[..., Any]
+
+
+def settings(run: Run, *words: str) -> dict[str, Any]:
+    code, (card,), _ = run("info", "toy", *words, "--json")
+    assert code == 0
+    return card["settings"]
+
+
+def test_an_algorithms_card_says_where_it_comes_from_and_what_it_goes_with(toy: Zoo, run: Run) -> None:
+    code, out, err = run("info", "toy")
+    assert (code, err) == (0, "")
+    for expected in (
+        "A Paper",
+        "Eq. 1",
+        "Toy in Table 1",
+        "environments  toy-world\n",
+        "mixers        mix",
+        "Step size.",
+    ):
+        assert expected in out
+    assert "still-world" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "layer", "source"),
+    [
+        ((), 0.2, "published: continuous", "Table 1"),
+        (("--env", "toy-world"), 0.3, "published: toy-world/expert", "Table 2"),
+        (("--env", "toy-world", "--quality", "expert"), 0.3, "published: toy-world/expert", "Table 2"),
+        (("--preset", "zoo"), 0.4, "zoo: continuous", "converges"),
+    ],
+)
+def test_settings_are_resolved_for_what_is_asked_each_with_its_source(
+    toy: Zoo, run: Run, words: tuple[str, ...], value: float, layer: str, source: str
+) -> None:
+    lr = settings(run, *words)["values"]["lr"]
+    assert (lr["value"], lr["from"], lr["source"], lr["doc"]) == (value, layer, source, "Step size.")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("toi",), "Did you mean 'toy'"),
+        (("toy", "--env", "toy-wurld"), "no env is called 'toy-wurld'. Did you mean 'toy-world'"),
+        (("toy", "--env", "still-world"), "still-world has discrete actions; toy handles continuous"),
+        (("toy", "--env", "toy-world", "--quality", "exprt"), "Did you mean 'expert'"),
+        (("toy", "--quality", "expert"), "--quality needs an environment"),
+        (("toy", "--preset", "zou"), "toy has no preset 'zou'. Did you mean 'zoo'"),
+    ],
+)
+def test_what_cannot_be_is_bad_usage_with_a_way_on(toy: Zoo, run: Run, words: tuple[str, ...], message: str) -> None:
+    code, out, err = run("info", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_card_stands_though_the_algorithms_code_cannot_be_imported(toy: Zoo, run: Run, tmp_path: Any) -> None:
+    (tmp_path / "zoo_toy_for_tests" / "algorithm.py").write_text("1 / 0\n")
+    code, out, _ = run("info", "toy")
+    assert code == 1
+    assert "Toy in Table 1" in out
+    assert "cannot be shown: zoo_toy_for_tests.algorithm:Toy cannot be imported: ZeroDivisionError" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("toy-world", ["0 = 1, 100 = 2 (the paper)", "algorithms  toy", "datasets    toy-world/expert"]),
+        ("still-world", ["gives      discrete"]),
+        ("toy-world/expert", ["1,000,000", "zoo data build toy-world/expert", "environments  toy-world"]),
+        ("zoo-toy:mix", ["A linear mixer.", "algorithms  toy"]),
+        ("zoo-toy", ["state   ok", "algorithm  toy"]),
+        ("zoo-bc", ["broken", "it raised"]),
+        ("bc", ["zoo-bc", "it raised"]),
+        ("spacql", ["zoo-spacql, not installed", "pip install -e ", "Partial Action Replacement"]),
+        ("zoo-mixers", ["not installed", "linear, qmix, vdn"]),
+    ],
+)
+def test_everything_known_has_a_card(toy: Zoo, run: Run, name: str, expected: list[str]) -> None:
+    code, out, _ = run("info", name)
+    assert code == 0
+    for text in expected:
+        assert text in out
+
+
+def test_a_name_offered_twice_has_two_cards(toy: Zoo, run: Run) -> None:
+    assert [card["plugin"] for card in run("info", "mix", "--json")[1]] == ["zoo-other 2.0", "zoo-toy 1.0"]

@@ -1,0 +1,56 @@
+"""Tables and cards on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from zoo_cli.tables import show_facts, show_table
+
+
+def pretend_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+LONG = "a long reason " * 10
+
+
+def test_a_piped_table_is_aligned_and_cut_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name", "why"), [("x", LONG.strip()), ("longer", "")])
+    assert capsys.readouterr().out == f"  name    why\n  x       {LONG.strip()}\n  longer\n"
+
+
+def test_a_table_on_a_terminal_fits_it_and_keeps_every_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
+    show_table(("name", "why"), [("[x]", LONG)], red=[0])
+    out = re.sub("\x1b.*?m", "", capsys.readouterr().out)
+    assert max(map(len, out.splitlines())) <= 60
+    assert out.count("reason") == 10
+    assert "[x]" in out
+
+
+def test_an_empty_table_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name", "why"), [])
+    assert capsys.readouterr().out == "  name  why\n"
+
+
+def test_facts_leave_out_what_is_empty_and_keep_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    show_facts({"url": "", "code": None, "agents": 0, "summary": "yes"})
+    assert capsys.readouterr().out == "  agents   0\n  summary  yes\n"
+
+
+def test_facts_on_a_terminal_wrap_beside_their_label(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
+    show_facts({"why": LONG})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all(len(line) <= 60 for line in lines)
+    assert all(line.startswith("       ") for line in lines[1:])
