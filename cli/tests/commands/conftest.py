@@ -78,7 +78,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
         ],
     )
     for command in ("list", "info"):
-        monkeypatch.setattr(f"zoo_cli.commands.{command}.load_zoo", lambda: zoo)
+        monkeypatch.setattr(f"zoo_cli.commands.{command}.load_zoo", lambda *progress: zoo)
     yield zoo
     for name in [name for name in sys.modules if name.startswith("zoo_toy_for_tests")]:
         del sys.modules[name]

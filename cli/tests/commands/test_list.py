@@ -67,5 +67,5 @@ def test_available_is_what_the_catalogue_knows_and_is_not_installed_with_the_com
 
 
 def test_an_empty_kind_says_how_to_fill_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo_cli.commands.list.load_zoo", Zoo)
+    monkeypatch.setattr("zoo_cli.commands.list.load_zoo", lambda progress: Zoo())
     assert "none installed: zoo list algos --available" in run("list", "algos")[1]

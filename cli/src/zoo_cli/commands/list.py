@@ -31,7 +31,7 @@ def list_command(what: str | None, as_json: bool, refresh: bool, available: bool
     The first run after an installation looks at the new plugin in a process of its own; later runs read what was
     found from a cache.
     """
-    zoo = discover(refresh=True, progress=_progress) if refresh else load_zoo()
+    zoo = discover(refresh=True, progress=_progress) if refresh else load_zoo(_progress)
     missing = _missing(zoo)
     if as_json:
         show_json(_as_json(zoo, missing, what, available))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from zoo_core.entries import entry_from_json
@@ -18,15 +17,19 @@ from zoo_core.plugins.zoo import OPTIONS, Offer, PluginRow, Zoo
 Progress = Callable[[str], None]
 
 
-def load_zoo() -> Zoo:
-    """What is installed here; honours `ZOO_PLUGINS` and `ZOO_PLUGINS_OFF`. Repeated calls in a process are free."""
-    variables = (os.environ.get("ZOO_PLUGINS"), os.environ.get("ZOO_PLUGINS_OFF"), str(cache_home()))
-    return _remembered(variables, tuple(sys.path))
+_found: dict[tuple[Any, ...], Zoo] = {}
+"""What this process has found so far, by all that decides it."""
 
 
-@lru_cache(maxsize=8)
-def _remembered(variables: tuple[str | None, ...], path: tuple[str, ...]) -> Zoo:
-    return discover()
+def load_zoo(progress: Progress | None = None) -> Zoo:
+    """What is installed here; honours `ZOO_PLUGINS` and `ZOO_PLUGINS_OFF`. Repeated calls in a process are free.
+
+    `progress` is called with the name of each plugin that has to be probed because the cache does not know it.
+    """
+    key = (*sys.path, os.environ.get("ZOO_PLUGINS"), os.environ.get("ZOO_PLUGINS_OFF"), cache_home())
+    if key not in _found:
+        _found[key] = discover(progress=progress)
+    return _found[key]
 
 
 def discover(*, refresh: bool = False, progress: Progress | None = None) -> Zoo:
