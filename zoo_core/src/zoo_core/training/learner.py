@@ -148,7 +148,8 @@ class Learner:
     @torch.no_grad()
     def _polyak(self, step: Polyak) -> None:
         online, target = self._pairs[step.online, step.target]
-        torch._foreach_lerp_(target, online, step.tau)
+        if online:
+            torch._foreach_lerp_(target, online, step.tau)
 
     @torch.no_grad()
     def _assign(self, step: Assign, batch: Any, noise: Mapping[str, Tensor]) -> None:
@@ -260,6 +261,8 @@ class Learner:
         if step.name not in self._optimisers:
             learned = [name for attribute in step.learns for name in self.networks.resolve(attribute, step.name)]
             parameters = {name: self.networks.parameters[name] for name in dict.fromkeys(learned)}
+            if not parameters:
+                raise PluginError(f"update {step.name!r} learns nothing: {', '.join(step.learns)} have no parameters")
             frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]
             if frozen:
                 raise PluginError(f"update {step.name!r} learns frozen parameters: {', '.join(frozen)}")

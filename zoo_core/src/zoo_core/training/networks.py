@@ -58,12 +58,15 @@ class Networks:
     # --- names --------------------------------------------------------------------------------------------------
 
     def resolve(self, attribute: str, step: str) -> list[str]:
-        """Qualified names of the parameters behind an attribute of the algorithm: a module's, or the one itself."""
+        """Qualified names of the parameters behind an attribute of the algorithm: a module's, or the one itself.
+
+        A module may have none: some mixers have nothing to learn.
+        """
         found = self._attribute(attribute, step)
         parameters = list(found.parameters()) if isinstance(found, nn.Module) else [found]
-        names = [self._names[id(p)] for p in parameters if id(p) in self._names]
-        if not names or not all(name in self.parameters for name in names):
-            raise PluginError(f"step {step!r}: {attribute!r} is neither a parameter nor a module with parameters")
+        names = [self._names.get(id(p), "") for p in parameters]
+        if not all(name in self.parameters for name in names):
+            raise PluginError(f"step {step!r}: {attribute!r} is neither a parameter nor a module")
         return names
 
     def resolve_buffers(self, attribute: str, step: str) -> list[str]:

@@ -25,7 +25,9 @@ class Optimiser:
         """Apply gradients, in the order of the parameters. `progress` in [0, 1): how much of the phase is behind."""
         self._adam.param_groups[0]["lr"] = learning_rate(self.settings, progress)
         for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
-            parameter.grad = gradient
+            # Fused Adam reads memory in order and ignores strides: a transposed gradient would move the wrong weights.
+            same = gradient.stride() == parameter.stride()
+            parameter.grad = gradient if same else torch.empty_like(parameter).copy_(gradient)
         self._adam.step()
         for parameter in self.parameters.values():
             parameter.grad = None

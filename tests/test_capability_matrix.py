@@ -1,0 +1,69 @@
+"""Declared capabilities are true: every pair they allow trains and acts, every other pair is refused.
+
+The cells follow from the entries: each offline algorithm on one environment of each capability set and of each family,
+the kit's games included, so that discrete actions, with masks and without, are always among them.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from zoo_core import EnvEntry, UsageError, load_zoo
+from zoo_core.compatibility import missing, require_pair
+from zoo_core.testing import GAMES, tiny_config, tiny_dataset, tiny_learner
+
+ZOO = load_zoo()
+ALGORITHMS = [offer.entry for offer in ZOO.algorithms if not offer.entry.online]
+
+
+def representatives() -> list[EnvEntry]:
+    """The first environment of each family and of each set of capabilities."""
+    chosen: list[EnvEntry] = []
+    for env in [offer.entry for offer in ZOO.envs] + list(GAMES):
+        families, sets = {e.family for e in chosen}, [set(e.gives) for e in chosen]
+        if env.family not in families or set(env.gives) not in sets:
+            chosen.append(env)
+    return chosen
+
+
+ENVS = representatives()
+CELLS = [pytest.param(a, e, id=f"{a.name}-{e.name}") for a in ALGORITHMS for e in ENVS if not missing(a, e)]
+REFUSED = [pytest.param(a, e, id=f"{a.name}-{e.name}") for a in ALGORITHMS for e in ENVS if missing(a, e)]
+
+
+def test_the_matrix_covers_every_capability_and_every_algorithm():
+    assert {word for env in ENVS for word in env.gives} >= {"continuous", "discrete", "action_mask"}
+    assert {cell.values[0].name for cell in CELLS} == {algorithm.name for algorithm in ALGORITHMS}
+    assert REFUSED
+
+
+@pytest.mark.parametrize(("algorithm", "env"), CELLS)
+def test_an_allowed_pair_trains_and_acts(algorithm, env):
+    world = env.load()(4)
+    team = world.team
+    data = tiny_dataset(team, masked="action_mask" in env.gives)
+    learner = tiny_learner(algorithm, data, tiny_config(algorithm, team.action_kind, env=env))
+    while not learner.finished:
+        learner.step()
+    learner.check_parameters()
+
+    policy = learner.algorithm()
+    shown, memory = world.reset(range(4)), policy.initial_memory(4)
+    for _ in range(min(3, team.episode_limit)):
+        mask = None if shown.action_mask is None else torch.from_numpy(shown.action_mask)
+        with torch.no_grad():
+            action, memory = policy.act(torch.from_numpy(shown.obs).float(), mask, memory, None)
+        if mask is not None:
+            assert mask.gather(-1, action[..., None]).all()
+        shown = world.step(action.numpy())
+        assert np.isfinite(shown.reward).all()
+
+
+@pytest.mark.parametrize(("algorithm", "env"), REFUSED)
+def test_any_other_pair_is_refused_with_what_is_missing_and_what_works(algorithm, env):
+    with pytest.raises(UsageError) as refused:
+        require_pair(algorithm, env, ALGORITHMS, ENVS)
+    message = str(refused.value)
+    assert missing(algorithm, env)[0] in message
+    assert f"{algorithm.name} works with: " in message
+    assert "bc" in message.partition(f"{env.name} works with: ")[2]
