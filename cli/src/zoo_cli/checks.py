@@ -47,7 +47,7 @@ def check_python() -> Iterator[Check]:
 
 def check_packages(zoo: Zoo) -> Iterator[Check]:
     """Every requirement of the core, the command line and each plugin is installed in a version that satisfies it."""
-    from packaging.requirements import Requirement
+    from packaging.requirements import InvalidRequirement, Requirement
 
     shown: set[str] = set()
     for owner in ("zoo-core", "zoo-cli", *(row.distribution for row in zoo.plugins if row.version)):
@@ -56,7 +56,11 @@ def check_packages(zoo: Zoo) -> Iterator[Check]:
         except metadata.PackageNotFoundError:
             yield Check(owner, "bad", "not installed", install_hint(owner, owner))
             continue
-        for requirement in map(Requirement, lines):
+        for line in lines:
+            try:
+                requirement = Requirement(line)
+            except InvalidRequirement:
+                continue  # discovery has already made that plugin a broken row
             optional = "extra ==" in str(requirement.marker or "")
             if not optional and requirement.marker and not requirement.marker.evaluate():
                 continue

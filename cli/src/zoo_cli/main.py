@@ -57,7 +57,7 @@ def zoo() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Never raises but for `SystemExit` from a command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    debug = "--debug" in given  # taken out here, so that it may stand after any command
     words = [word for word in given if word != "--debug"] or ["--help"]
     try:
         result = zoo.main(words, prog_name="zoo", standalone_mode=False)

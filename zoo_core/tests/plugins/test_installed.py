@@ -99,5 +99,15 @@ def test_a_hook_modules_file_is_found_without_importing_its_package(
     assert "never_imported" not in sys.modules
 
 
+def test_a_hook_module_in_nested_namespace_packages_is_left_to_the_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "namespace_one" / "two").mkdir(parents=True)
+    (tmp_path / "namespace_one" / "two" / "plugin.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert module_file("namespace_one.two.plugin") in (None, tmp_path / "namespace_one" / "two" / "plugin.py")
+    assert "namespace_one" not in sys.modules
+
+
 def test_names_are_compared_as_pip_does() -> None:
     assert {canonical(name) for name in ("zoo-icql-qs", "Zoo_ICQL.qs", "zoo--icql_-qs ")} == {"zoo-icql-qs"}

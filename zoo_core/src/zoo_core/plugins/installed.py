@@ -86,14 +86,17 @@ def module_file(name: str) -> Path | None:
     search: list[str] | None = None
     origin: str | None = None
     parts = name.split(".")
-    for depth in range(1, len(parts) + 1):
-        partial = ".".join(parts[:depth])
-        specs = (finder.find_spec(partial, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is None:
-            return None
-        origin = spec.origin
-        search = list(spec.submodule_search_locations or ())
+    try:
+        for depth in range(1, len(parts) + 1):
+            partial = ".".join(parts[:depth])
+            specs = (finder.find_spec(partial, search) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+            spec = next((spec for spec in specs if spec is not None), None)
+            if spec is None:
+                return None
+            origin = spec.origin
+            search = list(spec.submodule_search_locations or ())
+    except Exception:  # nested namespace packages and some finders want the parent imported; the probe will find it
+        return None
     return Path(origin) if origin and Path(origin).is_file() else None
 
 
