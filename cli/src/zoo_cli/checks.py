@@ -47,37 +47,39 @@ def check_python() -> Iterator[Check]:
 
 def check_packages(zoo: Zoo) -> Iterator[Check]:
     """Every requirement of the core, the command line and each plugin is installed in a version that satisfies it."""
+    shown: set[Check] = set()
+    for owner in ("zoo-core", "zoo-cli", *(row.distribution for row in zoo.plugins if row.version)):
+        for check in _requirements(owner):
+            if check not in shown:
+                shown.add(check)
+                yield check
+
+
+def _requirements(owner: str) -> Iterator[Check]:
+    """One check for each package a distribution requires."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    shown: set[str] = set()
-    for owner in ("zoo-core", "zoo-cli", *(row.distribution for row in zoo.plugins if row.version)):
+    try:
+        lines = metadata.requires(owner) or []
+    except metadata.PackageNotFoundError:
+        yield Check(owner, "bad", "not installed", install_hint(owner, owner))
+        return
+    for line in lines:
         try:
-            lines = metadata.requires(owner) or []
-        except metadata.PackageNotFoundError:
-            yield Check(owner, "bad", "not installed", install_hint(owner, owner))
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue  # discovery has already made that plugin a broken row
+        optional = "extra ==" in str(requirement.marker or "")
+        if not optional and requirement.marker and not requirement.marker.evaluate():
             continue
-        for line in lines:
-            try:
-                requirement = Requirement(line)
-            except InvalidRequirement:
-                continue  # discovery has already made that plugin a broken row
-            optional = "extra ==" in str(requirement.marker or "")
-            if not optional and requirement.marker and not requirement.marker.evaluate():
-                continue
-            version = _version(requirement.name)
-            satisfied = version is not None and requirement.specifier.contains(version, prereleases=True)
-            if satisfied and requirement.name not in shown:
-                shown.add(requirement.name)
-                yield Check(requirement.name, "ok", str(version))
-            elif not satisfied and requirement.name not in shown:
-                shown.add(requirement.name)
-                wanted = f"{requirement.name}{requirement.specifier}"
-                yield Check(
-                    requirement.name,
-                    "warn" if optional else "bad",
-                    f"{version or 'not installed'}; {owner} {'can use' if optional else 'needs'} {wanted}",
-                    install_hint(requirement.name, wanted),
-                )
+        version = _version(requirement.name)
+        if version is not None and requirement.specifier.contains(version, prereleases=True):
+            yield Check(requirement.name, "ok", version)
+            continue
+        wanted = f"{requirement.name}{requirement.specifier}"
+        need = f"{owner} can use {wanted}" if optional else f"{owner} needs {wanted}"
+        found = f"{version or 'not installed'}; {need}"
+        yield Check(requirement.name, "warn" if optional else "bad", found, install_hint(requirement.name, wanted))
 
 
 def check_plugins(zoo: Zoo) -> Iterator[Check]:

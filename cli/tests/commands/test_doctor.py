@@ -51,6 +51,17 @@ def test_a_requirement_that_is_missing_or_too_old_is_broken_with_the_command_tha
     assert report["nothing-of-this-name"].state == "warn"
 
 
+def test_a_requirement_that_one_plugin_cannot_do_with_is_named_though_the_core_is_content(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requires = {"zoo-core": ["torch>=2.4"], "zoo-cli": [], "zoo-a": ["torch>=99"], "zoo-b": ["torch>=2"]}
+    monkeypatch.setattr(metadata, "requires", requires.__getitem__)
+    rows = [PluginRow(name, "1", "ok") for name in ("zoo-a", "zoo-b")]
+    report = list(checks.check_packages(Zoo.assemble([], rows)))
+    assert [check.state for check in report] == ["ok", "bad"]
+    assert "zoo-a needs torch>=99" in report[1].found
+
+
 def test_a_machine_without_a_compiler_is_warned_that_it_trains_eagerly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     check = found(checks.check_torch())["compiler"]
