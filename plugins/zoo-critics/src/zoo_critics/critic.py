@@ -11,6 +11,7 @@ running statistics are never read, for its critics and targets stay in training 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,29 @@ from torch import Tensor, nn
 from zoo_core.nn import Norm, StackedMLP
 
 BATCH_NORM_EPS = 1e-5
+
+
+class Tail(NamedTuple):
+    """Everything after the first layer's linear map, for M heads. Norms: scale and shift of both layers, or nothing."""
+
+    second_weight: Tensor
+    second_bias: Tensor
+    last_weight: Tensor
+    last_bias: Tensor
+    norms: tuple[Tensor, ...] = ()
+
+    def __call__(self, pre: Tensor) -> Tensor:
+        """Pre-activations of the first layer [M, N, H] → Q [M, N]."""
+        hidden = torch.relu(self._normalise(pre, 0))
+        hidden = torch.baddbmm(self.second_bias, hidden, self.second_weight)
+        hidden = torch.relu(self._normalise(hidden, 1))
+        return torch.baddbmm(self.last_bias, hidden, self.last_weight).squeeze(-1)
+
+    def _normalise(self, hidden: Tensor, layer: int) -> Tensor:
+        if not self.norms:
+            return hidden
+        scale, shift = self.norms[2 * layer : 2 * layer + 2]
+        return nn.functional.layer_norm(hidden, hidden.shape[-1:]) * scale + shift
 
 
 class Sweep(NamedTuple):
@@ -32,10 +56,23 @@ class Sweep(NamedTuple):
     action: Tensor
     weight: Tensor
 
+    @classmethod
+    def of(cls, sweeps: Sequence[Sweep]) -> Sweep:
+        """Several sweeps as one, their groups one after the other."""
+        if len(sweeps) == 1:
+            return sweeps[0]
+        rest, action, weight = zip(*sweeps, strict=True)
+        return cls(torch.cat(rest, 1), torch.cat(action), torch.cat(weight, 1))
+
     def first_layer(self) -> Tensor:
         """Pre-activations [M, G, B, m, H]."""
         changed = self.action.flatten(1, 2) @ self.weight
         return self.rest.unsqueeze(-2) + changed.unflatten(-2, self.action.shape[1:3])
+
+    def values(self, tail: Tail) -> Tensor:
+        """Q of every candidate, [M, G, B, m]."""
+        pre = self.first_layer()
+        return tail(pre.flatten(1, -2)).unflatten(1, pre.shape[1:-1])
 
 
 class JointCritic(nn.Module):
@@ -79,23 +116,14 @@ class JointCritic(nn.Module):
 
     def values(self, sweep: Sweep, heads: slice = slice(None)) -> Tensor:
         """[M, G, B, m]. `heads` must be those the sweep was made for."""
-        pre = sweep.first_layer()
-        return self.tail(pre.flatten(1, -2), heads).unflatten(1, pre.shape[1:-1])
+        return sweep.values(self.tail(heads))
 
-    def tail(self, pre: Tensor, heads: slice = slice(None)) -> Tensor:
-        """Everything after the first layer's linear map: pre [M, N, H] → [M, N]."""
-        second, last = self.net.layers[1], self.net.last
-        hidden = torch.relu(self._normalise(pre, 0, heads))
-        hidden = torch.baddbmm(second.bias[heads], hidden, second.weight[heads])
-        hidden = torch.relu(self._normalise(hidden, 1, heads))
-        return torch.baddbmm(last.bias[heads], hidden, last.weight[heads]).squeeze(-1)
-
-    def _normalise(self, hidden: Tensor, layer: int, heads: slice) -> Tensor:
-        norm = self.net.norms[layer]
-        if isinstance(norm, nn.Identity):
-            return hidden
-        unit = nn.functional.layer_norm(hidden, hidden.shape[-1:], eps=norm.eps)
-        return unit * norm.weight[heads] + norm.bias[heads]
+    def tail(self, heads: slice = slice(None)) -> Tail:
+        """The parameters after the first layer's linear map."""
+        second, last, norms = self.net.layers[1], self.net.last, ()
+        if not isinstance(self.net.norms[0], nn.Identity):
+            norms = tuple(p[heads] for norm in self.net.norms for p in (norm.weight, norm.bias))
+        return Tail(second.weight[heads], second.bias[heads], last.weight[heads], last.bias[heads], norms)
 
     def _first_layer(self, moments: Moments | None, heads: slice) -> tuple[Tensor, Tensor]:
         """Weight [M, i, H] and bias [M, 1, H], input normalisation folded in: W(γ(x − μ)/σ + β) + b is linear in x."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo_critics.critic import JointCritic, Sweep
+from zoo_critics.pieces import in_pieces, weighted_value, worth_cutting
 
 
 class Candidates(NamedTuple):
@@ -46,7 +47,6 @@ def conservative_value(
     The candidates of a group are those of all sweeps together. log_density: [G, B, m] for each sweep; weights λ:
     [G, B] → [M].
     """
-    value = torch.cat([critic.values(sweep) for sweep in sweeps], -1)
-    corrected = value if kind == "mean" else value - torch.cat(list(log_density), -1)
-    value = corrected.mean(-1) if kind == "mean" else torch.logsumexp(corrected, -1)
-    return (weights * value).sum(1).mean(-1)
+    sweep = Sweep.of(sweeps)
+    evaluate = in_pieces if worth_cutting(sweep) else weighted_value
+    return evaluate(sweep, critic.tail(), torch.cat(list(log_density)), weights, kind) / weights.shape[-1]
