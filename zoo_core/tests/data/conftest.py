@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.append(str(Path(__file__).parent))
+
+settings.register_profile("data", derandomize=True, deadline=None)
+settings.load_profile("data")
 
 
 @pytest.fixture(autouse=True)

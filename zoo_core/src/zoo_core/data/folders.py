@@ -29,7 +29,7 @@ def slug(text: str) -> str:
 
 @contextmanager
 def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock of `folder`; `waiting` is told once if another process holds it."""
+    """Hold the lock of `folder`, cleared of what killed writers left; `waiting` is told once if another holds it."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,6 +44,7 @@ def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterat
             waiting(f"another process is writing {folder}; waiting for it")
         lock.acquire()
     try:
+        _remove_stale(folder)
         yield
     finally:
         lock.release()
@@ -58,7 +59,6 @@ def staged(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     Raises:
         DatasetError: `folder` exists and `replace` is false, or the disk is full.
     """
-    _remove_stale(folder)
     if folder.exists() and not replace:
         raise DatasetError(f"{folder} exists already; nothing was overwritten (--force replaces it)")
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))

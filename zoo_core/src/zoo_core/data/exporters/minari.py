@@ -42,7 +42,8 @@ def export_minari(
     """
     require_id(dataset_id)
     folder = minari_root() / dataset_id
-    if folder.exists() and not replace:
+    target = folder / "data"
+    if target.exists() and not replace:
         raise DatasetError(
             f"the Minari dataset {dataset_id!r} exists ({folder}); nothing was overwritten (--force does)"
         )
@@ -51,14 +52,10 @@ def export_minari(
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
     try:
         _write(dataset, dataset_id, staging / "data", total, progress)
-        if folder.exists():
-            folder.rename(staging / "replaced")
-            (staging / "data").rename(staging / "new")
-            folder.mkdir()
-            (staging / "new").rename(folder / "data")
-        else:
-            folder.mkdir()
-            (staging / "data").rename(folder / "data")
+        folder.mkdir(exist_ok=True)
+        if target.exists():
+            target.rename(staging / "replaced")
+        (staging / "data").rename(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
