@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo_core import BatchedEnv, derive, generator
+from zoo_core import BatchedEnv, UsageError, derive, generator
 from zoo_matd3.algorithm import MATD3, Config
 from zoo_matd3.replay import Replay
 
@@ -53,6 +53,8 @@ class Recorder:
         self._actions: list[list[NDArray[np.float16]]] = []
 
     def begin(self, seeds: NDArray[np.int64]) -> None:
+        if self._seeds and len(seeds) != len(self._seeds[0]):
+            raise UsageError("a record needs episodes that are all of one length; train without --record")
         self._seeds.append(seeds)
         self._actions.append([])
 
@@ -60,8 +62,10 @@ class Recorder:
         self._actions[-1].append(action.numpy().astype(np.float16))
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """Seeds and actions, in the order in which the episodes were begun."""
-        return np.concatenate(self._seeds), np.concatenate([np.stack(steps, 1) for steps in self._actions])
+        """Seeds and actions in the order in which the episodes were played, without those that the run cut off."""
+        groups = zip(self._seeds, self._actions, strict=True)
+        whole = [(seeds, np.stack(steps, 1)) for seeds, steps in groups if len(steps) == len(self._actions[0])]
+        return np.concatenate([seeds for seeds, _ in whole]), np.concatenate([actions for _, actions in whole])
 
 
 def train(

@@ -1,0 +1,104 @@
+"""`python -m zoo_matd3` on the particle world, through the zoo's own discovery."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from safetensors import safe_open
+
+from zoo_core import load_zoo
+from zoo_matd3 import command_line, recipes
+from zoo_matd3.algorithm import Config
+from zoo_matd3.command_line import main
+
+pytest.importorskip("zoo_mpe")
+
+SHORT = {
+    "transitions": 1000, "warmup": 500, "copies": 10, "hidden": 16, "batch_size": 32, "capacity": 1000,
+    "evaluate_every": 500, "evaluation_episodes": 20,
+}  # fmt: skip
+SETTINGS = [argument for key, value in SHORT.items() for argument in ("--set", f"{key}={value}")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_these_plugins(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_PLUGINS", "zoo-mpe,zoo-matd3")
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def train(out, *arguments):
+    return main(["train", "--env", "mpe-cn", "--out", str(out), *SETTINGS, *arguments])
+
+
+def about(path):
+    with safe_open(path, "numpy") as file:
+        return json.loads(file.metadata()["about"])
+
+
+def test_the_zoo_offers_matd3_as_an_online_trainer():
+    assert load_zoo().find("algorithm", "matd3").online.startswith("python -m zoo_matd3 train")
+
+
+def test_training_leaves_the_policy_its_origin_and_the_evaluations(tmp_path):
+    assert train(tmp_path, "--seed", "4") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mpe-cn-seed4.json", "mpe-cn-seed4.safetensors"]
+    log = json.loads((tmp_path / "mpe-cn-seed4.json").read_text())
+    assert [row["transitions"] for row in log["evaluations"]] == [500, 1000]
+    origin = about(tmp_path / "mpe-cn-seed4.safetensors")
+    assert origin["return_mean"] == log["evaluations"][-1]["return_mean"]
+    assert (origin["seed"], origin["config"]["hidden"], origin["obs_sizes"]) == (4, 16, [18, 18, 18])
+
+
+def test_equal_commands_write_equal_bytes(tmp_path):
+    for folder in ("one", "again"):
+        assert train(tmp_path / folder, "--record") == 0
+    for name in ("mpe-cn-seed0.safetensors", "mpe-cn-seed0-replay.safetensors"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_keep_saves_the_first_policy_that_reaches_a_return(tmp_path):
+    assert train(tmp_path, "--keep", "-10000", "--keep", "100000") == 0
+    assert about(tmp_path / "mpe-cn-seed0--10000.safetensors")["transitions"] == 500
+    assert not (tmp_path / "mpe-cn-seed0-100000.safetensors").exists()
+
+
+def test_the_prey_learns_beside_the_predators(tmp_path):
+    arguments = ["train", "--env", "mpe-pp", "--env-option", "control=all", "--out", str(tmp_path), *SETTINGS]
+    assert main(arguments) == 0
+    origin = about(tmp_path / "mpe-pp-seed0.safetensors")
+    assert origin["obs_sizes"] == [16, 16, 16, 14]
+
+
+def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
+    short = (recipes.Recipe("good", Config(**SHORT)), recipes.Recipe("poor", Config(**SHORT), seed=1, record=True))
+    monkeypatch.setattr(command_line, "RECIPES", {"mpe-cn": short})
+    assert main(["ship", "--env", "mpe-cn", "--out", str(tmp_path)]) == 0
+    names = {path.name for path in tmp_path.glob("*.safetensors")}
+    assert names == {f"mpe-cn-{name}.safetensors" for name in ("good", "poor", "poor-replay")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--env", "mpe-cnn", "--out", "x"], "Did you mean 'mpe-cn'"),
+        (["train", "--env", "mpe-cn", "--out", "x", "--set", "exploraton=1"], "Did you mean 'exploration'"),
+        (["train", "--env", "mpe-cn", "--out", "x", "--set", "copies=many"], "copies takes int"),
+        (["train", "--env", "mpe-cn", "--out", "x", "--set", "transitions=5"], "less than one step of 256 copies"),
+        (["ship", "--env", "mpe-pp", "--out", "x"], "recipes for mpe-cn"),
+    ],
+)
+def test_a_bad_request_exits_2_with_its_reason(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_exits_130(monkeypatch, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "load_zoo", lambda: SimpleNamespace(find=interrupted))
+    assert train(tmp_path) == 130
