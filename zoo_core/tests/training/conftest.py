@@ -46,3 +46,32 @@ def one_thread():
 @pytest.fixture
 def memory_sampler():
     return MemorySampler
+
+
+@pytest.fixture(scope="session")
+def toy_cache(tmp_path_factory):
+    """One cache for all tests, so that the toy's data is built once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def toy_zoo(toy_cache):
+    from zoo_toy.installed import installed_toy
+
+    with installed_toy(toy_cache) as zoo:
+        yield zoo
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """A request for a short toy run below the test's own folder."""
+    from zoo_core.training import TrainRequest
+
+    def request(**given):
+        asked = {
+            "algo": "toy", "env": "toy-line", "out": str(tmp_path / "runs"), "iterations": 20, "eval_every": 10,
+            "eval_episodes": 20, "final_episodes": 40, "compile": "off", "device": "cpu",
+        }  # fmt: skip
+        return TrainRequest(**{**asked, **given})
+
+    return request

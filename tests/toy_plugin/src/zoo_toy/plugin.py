@@ -63,5 +63,6 @@ def zoo_algorithms():
             summary="Its loss becomes NaN in the 12th iteration.",
             factory="zoo_toy.algorithm:Diverging",
             source=SOURCE,
+            needs=("rows", "next_action", "state"),
         ),
     ]

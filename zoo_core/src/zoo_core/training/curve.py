@@ -35,7 +35,7 @@ def draw_curve(path: Path, title: str, runs: Sequence[Evaluations], *, dataset_r
         for run in runs:
             axes.plot(iterations, _values(run, iterations), color=LINE, lw=0.8, alpha=0.35)
     axes.plot(iterations, means, color=LINE, lw=2.0, marker="o" if len(means) < 3 else None, solid_capstyle="round")
-    axes.plot(iterations[-1:], means[-1:], "o", color=LINE, ms=5)
+    axes.plot(iterations[-1:], means[-1:], "o", color=LINE, ms=5, clip_on=False, zorder=5)
     _levels(axes, iterations, runs[0], dataset_return)
     over = f"{len(runs)} seeds" if len(runs) > 1 else f"{scores[-1].count} episodes a point"
     axes.set_title(title, loc="left", color=INK, fontsize=12, pad=12)
@@ -78,8 +78,8 @@ def _levels(axes: Any, iterations: Sequence[int], run: Evaluations, dataset_retu
         if value is not None:
             axes.axhline(value, color=color, lw=1.2, ls=style, zorder=1)
             axes.annotate(
-                name, (0.006, value), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                color=color, fontsize=8,
+                name, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
+                color=color, fontsize=8, ha="right",
             )  # fmt: skip
     axes.set_xlim(0, max(iterations[-1], 1))
     axes.margins(y=0.08)

@@ -58,7 +58,7 @@ def train(
         from zoo_core.plugins import load_zoo
 
         zoo = load_zoo()
-    stop = stop or Stop()
+    stop = Stop() if stop is None else stop
     plan = make_plan(
         request,
         zoo,
@@ -94,11 +94,13 @@ def _try_group(plan: Plan, seeds: Sequence[int], observer: Observer, stop: Stop)
         train_group(plan, seeds, observer, stop)
     except RunInterrupted:
         raise
-    except ZooError as error:
+    except Exception as error:
         if len(plan.request.seeds) == len(seeds):
             raise
+        code = error.exit_code if isinstance(error, ZooError) else 1
+        message = str(error) if isinstance(error, ZooError) else f"unexpected {type(error).__name__}: {error}"
         for seed in seeds:
-            observer(Failed(seed, str(error), error.exit_code))
+            observer(Failed(seed, message, code))
 
 
 def train_group(plan: Plan, seeds: Sequence[int], observer: Observer, stop: Stop) -> None:

@@ -1,0 +1,343 @@
+"""Run folders: what they record, how they resume, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from zoo_core.errors import (
+    CheckpointCorrupt,
+    IncompatiblePair,
+    RunError,
+    RunLocked,
+    SettingError,
+    TrainingDiverged,
+    UnknownName,
+    UsageError,
+)
+from zoo_core.training import RunFolder, load_policy, phase_cache, train
+from zoo_core.training.events import Evaluated, Finished, Note, Progress, Started
+from zoo_core.training.interrupts import RunInterrupted, Stop
+
+pytestmark = pytest.mark.usefixtures("toy_zoo")
+
+
+RECALL = phase_cache.recall
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch):
+    """No pictures, which take longer than training the toy, and no phases kept from test to test."""
+    monkeypatch.setattr("zoo_core.training.run.draw_curve", lambda *args, **kwargs: "")
+    monkeypatch.setattr(phase_cache, "recall", lambda folder: None)
+
+
+def weights(folder):
+    """The newest checkpoint's tensors."""
+    newest = sorted((Path(folder) / "checkpoints").glob("*.safetensors"))[-1]
+    return safetensors.torch.load_file(newest)
+
+
+def rows(folder):
+    """Metric rows without what the clock decides."""
+    lines = (Path(folder) / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(t, second[name]) for name, t in first.items())
+
+
+def stop_at(stop, iteration):
+    """An observer that asks to stop once an evaluation after this iteration was made."""
+
+    def observe(event):
+        if isinstance(event, Evaluated) and event.iteration >= iteration:
+            stop.request(signal.SIGTERM)
+
+    return observe
+
+
+def interrupted(request, iteration):
+    stop = Stop()
+    with pytest.raises(RunInterrupted) as caught:
+        train(request, observer=stop_at(stop, iteration), stop=stop)
+    assert caught.value.exit_code == 143
+    return next(Path(request.out).rglob("config.json")).parent
+
+
+def test_a_run_folder_holds_everything_resolved_with_its_origins(ask):
+    run = train(ask(settings={"batch_size": 8})).runs[0]
+    config = RunFolder(run.folder).config
+    assert config["settings"]["lr"] == {
+        "value": 0.01, "from": "published: continuous", "source": "chosen for the tests"
+    }  # fmt: skip
+    assert config["settings"]["batch_size"]["from"] == "--set"
+    assert config["dataset"]["name"] == "toy-line/random"
+    manifest = RunFolder(run.folder).manifest
+    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["plugins"]["zoo-toy"].startswith("0.1.0 ")
+    assert manifest["modes"] == {"device": "cpu", "compile": False, "threads": 1, "precision": "high"}
+    assert manifest["dataset"]["hash"] == config["dataset"]["hash"]
+    assert {"metrics.csv", "evaluations.json"} <= {p.name for p in run.folder.iterdir()}
+    with open(run.folder / "metrics.csv") as file:
+        assert [int(r["iteration"]) for r in csv.DictReader(file)] == list(range(1, 26))
+
+
+def test_the_path_says_env_dataset_algorithm_and_seed(ask):
+    folder = train(ask(seeds=(3,))).runs[0].folder
+    assert folder.parts[-4:-1] == ("toy-line", "random", "toy")
+    assert folder.name.startswith("seed3-")
+
+
+def test_curve_and_final_score_have_the_episodes_asked_for(ask):
+    evaluations = train(ask()).runs[0].evaluations
+    assert [e.iteration for e in evaluations.periodic] == [0, 10, 20, 25]
+    assert {e.score.count for e in evaluations.periodic} == {20}
+    assert evaluations.final.score.count == len(evaluations.final.returns) == 40
+    assert evaluations.final.first_seed != evaluations.periodic[0].first_seed
+
+
+def test_a_resumed_run_is_the_run(ask, tmp_path):
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(), 10)
+    assert rows(folder)[-1]["iteration"] == 10
+    interrupted(ask(), 20)
+    resumed = train(ask()).runs[0]
+    assert resumed.folder == folder
+    assert same(weights(whole.folder), weights(folder))
+    assert rows(whole.folder) == rows(folder)
+    assert whole.evaluations == resumed.evaluations
+
+
+def test_metrics_written_after_the_checkpoint_leave_no_duplicates(ask, tmp_path):
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(), 10)
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"iteration": 11, "phase": "train"}\n{"iteration": 12, "pha')
+    train(ask())
+    assert rows(folder) == rows(whole.folder)
+
+
+def test_rows_that_span_a_checkpoint_are_those_of_the_uninterrupted_run(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr("zoo_core.training.run.ROWS", 3)  # a row every 8 iterations
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(), 10)
+    train(ask())
+    assert [r["iteration"] for r in rows(folder)] == [5, 8, 16, 24, 25]
+    assert rows(folder) == rows(whole.folder)
+
+
+def test_the_same_command_on_a_finished_run_trains_nothing(ask):
+    first = train(ask()).runs[0]
+    before = weights(first.folder)
+    events = []
+    second = train(ask(), observer=events.append).runs[0]
+    assert second.already
+    assert second.folder == first.folder
+    assert second.evaluations == first.evaluations
+    assert not any(isinstance(event, Started) for event in events)
+    assert same(before, weights(first.folder))
+
+
+def test_again_starts_another_run_beside_the_first(ask):
+    first = train(ask()).runs[0]
+    second = train(ask(again=True)).runs[0]
+    third = train(ask(again=True)).runs[0]
+    assert [second.folder.name, third.folder.name] == [f"{first.folder.name}-2", f"{first.folder.name}-3"]
+    assert same(weights(first.folder), weights(second.folder))
+    assert train(ask()).runs[0].folder == third.folder
+
+
+def test_another_setting_is_another_run(ask):
+    first, second = train(ask()).runs[0], train(ask(settings={"label": "other"})).runs[0]
+    assert first.folder != second.folder
+
+
+def test_changed_code_is_refused_unless_allowed_and_then_recorded(ask, monkeypatch):
+    folder = interrupted(ask(), 10)
+    monkeypatch.setattr("zoo_core.training.manifest.source_hash", lambda package: "f" * 64)
+    with pytest.raises(RunError, match=r"zoo-toy: 0.1.0 .* → 0.1.0 ffff.*--allow-changed"):
+        train(ask())
+    train(ask(allow_changed=True))
+    changes = RunFolder(folder).manifest["changes"]
+    assert len(changes) == 1
+    assert "zoo-toy" in changes[0]["changed"][0]
+
+
+def test_modes_left_open_are_those_the_run_began_with(ask):
+    folder = interrupted(ask(threads=2), 10)
+    with pytest.raises(RunError, match="threads: 2 → 1"):
+        train(ask(threads=1))
+    train(ask())
+    assert RunFolder(folder).manifest["modes"]["threads"] == 2
+
+
+def test_torch_settings_are_put_back(ask):
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    train(ask(threads=2, precision="medium"))
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
+
+
+def test_a_second_process_on_the_same_run_is_refused_with_the_holders_pid(ask):
+    folder = RunFolder(interrupted(ask(), 10))
+    holder = subprocess.Popen([sys.executable, "-c", HOLD.format(str(folder.path))], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline().strip() == "held"
+        with pytest.raises(RunLocked, match=f"process {holder.pid}"):
+            train(ask())
+    finally:
+        holder.kill()
+        holder.wait()
+    # Its lock died with it, its pid file did not.
+    assert (folder.path / "pid").read_text().strip() == str(holder.pid)
+    assert train(ask()).runs[0].folder == folder.path
+
+
+HOLD = """
+import sys, time, pathlib
+from zoo_core.training.folder import RunFolder
+with RunFolder(pathlib.Path({!r})).held():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_damaged_checkpoint_falls_back_with_a_warning_to_equal_bits(ask, tmp_path):
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(checkpoint_every=4), 20)
+    newest = sorted((folder / "checkpoints").glob("*.safetensors"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-8] + b"\0" * 8)
+    events = []
+    train(ask(checkpoint_every=4), observer=events.append)
+    assert any(isinstance(e, Note) and e.warning and newest.name in e.text for e in events)
+    assert same(weights(whole.folder), weights(folder))
+    assert rows(whole.folder) == rows(folder)
+
+
+def test_no_whole_checkpoint_is_an_error_and_changes_nothing(ask):
+    folder = interrupted(ask(checkpoint_every=4), 20)
+    for path in (folder / "checkpoints").glob("*.safetensors"):
+        path.write_bytes(b"")
+    before = (folder / "metrics.jsonl").read_bytes()
+    with pytest.raises(CheckpointCorrupt):
+        train(ask(checkpoint_every=4))
+    assert (folder / "metrics.jsonl").read_bytes() == before
+
+
+def test_divergence_keeps_the_last_good_checkpoint_and_says_which_loss(ask, tmp_path):
+    with pytest.raises(TrainingDiverged, match=r"'critic' became nan in iteration 12.*checkpoint of iteration 10"):
+        train(ask(algo="toy-diverges", checkpoint_every=2))
+    folder = next((tmp_path / "runs").rglob("config.json")).parent
+    assert all(torch.isfinite(t).all() for t in weights(folder).values())
+
+
+def test_one_failing_seed_does_not_stop_the_others(ask, monkeypatch):
+    import zoo_core.training.run as module
+
+    honest = module.make_learner
+
+    def make(plan, seeds, device):
+        if seeds == (1,):
+            raise TrainingDiverged("seed 1 went wrong")
+        return honest(plan, seeds, device)
+
+    monkeypatch.setattr(module, "make_learner", make)
+    result = train(ask(seeds=(0, 1, 2)))
+    assert [run.seed for run in result.runs] == [0, 2]
+    assert [(f.seed, f.message) for f in result.failures] == [(1, "seed 1 went wrong")]
+    assert result.exit_code == 1
+
+
+def test_seeds_side_by_side_are_the_seeds_alone(ask, tmp_path):
+    alone = train(ask(out=str(tmp_path / "alone"), seeds=(0, 1))).runs
+    events = []
+    beside = train(ask(seeds=(0, 1), jobs=2), observer=events.append).runs
+    assert all(same(weights(a.folder), weights(b.folder)) for a, b in zip(alone, beside, strict=True))
+    assert {event.seed for event in events if isinstance(event, Finished)} == {0, 1}
+    assert any(isinstance(event, Progress) for event in events)
+
+
+def test_side_by_side_reports_the_failure_of_one(ask):
+    result = train(ask(algo="toy-diverges", seeds=(0, 1), jobs=2))
+    assert [f.seed for f in result.failures] == [0, 1] or [f.seed for f in result.failures] == [1, 0]
+    assert "became nan" in result.failures[0].message
+    assert result.exit_code == 1
+
+
+def test_a_full_disk_is_a_clear_error_and_the_run_resumes(ask, tmp_path, monkeypatch):
+    import errno
+
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(), 10)
+    honest = os.fsync
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match="the disk is full"):
+        train(ask())
+    monkeypatch.setattr(os, "fsync", honest)
+    train(ask())
+    assert same(weights(whole.folder), weights(folder))
+
+
+def test_a_kept_phase_is_taken_from_the_cache_with_equal_bits(ask, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_DATA", str(Path(os.environ["ZOO_CACHE"]) / "data"))
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.setattr(phase_cache, "recall", RECALL)
+    computed, recalled = [], []
+    first = train(ask(), observer=computed.append).runs[0]
+    second = train(ask(again=True), observer=recalled.append).runs[0]
+    third = train(ask(settings={"fit": 4}), observer=computed.append).runs[0]
+    assert not any(isinstance(e, Note) and "cache" in e.text for e in computed)
+    assert any(isinstance(e, Note) and "'fit': taken from the cache" in e.text for e in recalled)
+    assert same(weights(first.folder), weights(second.folder))
+    assert not same(weights(first.folder), weights(third.folder))
+
+
+def test_the_trained_policy_can_be_loaded_without_the_dataset(ask, toy_zoo):
+    run = train(ask()).runs[0]
+    policy = load_policy(run.folder, toy_zoo, print)
+    assert policy.iteration == 25
+    stored = weights(run.folder)
+    assert all(torch.equal(p, stored[f"model/{name}"]) for name, p in policy.algorithm.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"algo": "tyo"}, UnknownName, "Did you mean 'toy'"),
+        ({"env": "toy-lime"}, UnknownName, "Did you mean 'toy-line'"),
+        ({"env": "toy-discrete"}, IncompatiblePair, "works with: toy-line"),
+        ({"quality": "rnadom"}, UsageError, "Did you mean 'random'"),
+        ({"settings": {"lrr": 1.0}}, SettingError, "Did you mean 'lr'"),
+        ({"settings": {"lr": "fast"}}, SettingError, "lr takes float"),
+        ({"preset": "gentel"}, SettingError, "Did you mean 'gentle'"),
+        ({"mixer": "vdn"}, UsageError, "vdn"),
+        ({"env": ""}, UsageError, "--env"),
+        ({"device": "cuda"}, UsageError, "no GPU"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_before_anything_is_written(ask, tmp_path, given, error, message):
+    if given.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(error, match=message):
+        train(ask(**given))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("given", [{"jobs": 0}, {"iterations": 0}, {"seeds": ()}, {"seeds": (1, 1)}, {"seeds": (-1,)}])
+def test_impossible_numbers_are_refused(ask, given):
+    with pytest.raises(UsageError):
+        ask(**given)
