@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core.data.layout import ArrayRecord
-from zoo_core.errors import DatasetCorrupt, DatasetError
+from zoo_core.errors import DatasetCorrupt, DatasetError, ZooError
 from zoo_core.team import TeamSpec
 
 FORMAT = 1
@@ -125,7 +125,7 @@ class Card:
                 repairs=tuple(data["repairs"]),
                 versions=data["versions"],
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ZooError) as error:
             raise DatasetCorrupt(f"{where}: the card is incomplete: {error!r}") from error
 
     def renamed(self, name: str) -> Card:

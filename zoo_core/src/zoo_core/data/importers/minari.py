@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from zoo_core.data.minari_spaces import (
     require_minari,
 )
 from zoo_core.entries import CONTINUOUS, DISCRETE
-from zoo_core.errors import DatasetError
+from zoo_core.errors import DatasetError, ZooError
 from zoo_core.paths import data_home
 from zoo_core.team import TeamSpec
 
@@ -108,17 +109,26 @@ def _open(dataset_id: str, data: Path) -> Any:
     require_minari()
     from minari import MinariDataset
 
-    try:
+    with _named(dataset_id):
         metadata = json.loads((data / "metadata.json").read_text(encoding="utf-8"))
         if not {"observation_space", "action_space"} <= metadata.keys():
             raise DatasetError(
                 f"minari:{dataset_id} does not state its spaces; to find them, its environment would have to be run"
             )
         return MinariDataset(data)
-    except DatasetError:
+
+
+@contextmanager
+def _named(dataset_id: str) -> Iterator[None]:
+    """Minari and h5py raise errors of many kinds for a damaged folder; all become one that names the dataset."""
+    try:
+        yield
+    except ZooError:
         raise
-    except Exception as error:  # Minari and h5py raise many kinds for a damaged folder
-        raise DatasetError(f"minari:{dataset_id} cannot be read: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise DatasetError(
+            f"minari:{dataset_id} is damaged or of an unknown kind: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _card_in(metadata: dict[str, Any], dataset_id: str) -> Card | None:
@@ -144,7 +154,7 @@ def _inferred_team(dataset: Any, metadata: dict[str, Any], dataset_id: str, opti
         agents, pairs = ("agent_0",), [(observation_space, action_space)]
     actions = [action for _, action in pairs]
     discrete = not all(isinstance(action, Box) for action in actions)
-    low, high = (0.0, 0.0) if discrete else _bounds(actions, where, options)
+    low, high = (-1.0, 1.0) if discrete else _bounds(actions, where, options)
     limit = options.episode_length or _episode_limit(metadata)
     team = TeamSpec(
         env=options.env or slug(dataset_id.rsplit("-v", 1)[0]).replace("/", "-"),
@@ -157,7 +167,8 @@ def _inferred_team(dataset: Any, metadata: dict[str, Any], dataset_id: str, opti
         action_low=low,
         action_high=high,
     )
-    infos = next(iter(dataset.iterate_episodes([0]))).infos or {}
+    with _named(dataset_id):
+        infos = next(iter(dataset.iterate_episodes([0]))).infos or {}
     state = np.asarray(infos["state"]) if "state" in infos else np.zeros(0)
     if state.ndim not in (2, 3) or len(agents) == 1:
         return team
@@ -215,13 +226,12 @@ def _groups(dataset: Any, team: TeamSpec, spaces: tuple[Any, Any], reading: Read
     unflagged = 0
     for first in range(0, dataset.total_episodes, _EPISODES_AT_ONCE):
         wanted = range(first, min(first + _EPISODES_AT_ONCE, dataset.total_episodes))
-        group = []
-        for episode in dataset.iterate_episodes(wanted):
-            arrays = _episode(episode, team, spaces)
+        with _named(dataset.id):
+            group = [_episode(episode, team, spaces) for episode in dataset.iterate_episodes(wanted)]
+        for arrays in group:
             if not (arrays["terminated"][-1] or arrays["truncated"][-1]):
                 arrays["truncated"][-1] = True
                 unflagged += 1
-            group.append(arrays)
         yield _padded(group)
     if unflagged:
         reading.repairs.append(f"{unflagged:,} episodes ended neither terminated nor truncated; marked truncated")
