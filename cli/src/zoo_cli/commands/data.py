@@ -66,7 +66,7 @@ def build(names: tuple[str, ...], seed: int, transitions: int | None, force: boo
 
     Equal seeds give equal bits on one machine and version set. A dataset that is there already stays as it is.
     """
-    from zoo_cli.progress import progress_bar
+    from zoo_cli.dataset_progress import progress_bar
     from zoo_core.data import ensure
 
     for name in names:
@@ -108,7 +108,7 @@ def import_command(format_name: str, source: str, name: str, force: bool, **opti
     minari  a local Minari dataset, by its id
     """
     from zoo_cli.dataset_cards import show_findings
-    from zoo_cli.progress import progress_bar
+    from zoo_cli.dataset_progress import progress_bar
     from zoo_core.data import ImportOptions, import_dataset
 
     with progress_bar(f"importing {name}", "transitions") as progress:
@@ -126,7 +126,7 @@ def import_command(format_name: str, source: str, name: str, force: bool, **opti
 @_force
 def export(name: str, format_name: str, dataset_id: str | None, episodes: int | None, seed: int, force: bool) -> None:
     """Write dataset NAME in a format that other libraries read."""
-    from zoo_cli.progress import progress_bar
+    from zoo_cli.dataset_progress import progress_bar
     from zoo_core.data import export_minari
 
     dataset = _open(name, seed)
@@ -207,7 +207,7 @@ def _open(name: str, seed: int) -> Dataset:
     from zoo_core.data.catalogue import MINARI_PREFIX
 
     if name.startswith(MINARI_PREFIX):
-        from zoo_cli.progress import progress_bar
+        from zoo_cli.dataset_progress import progress_bar
 
         with progress_bar(f"converting {name}", "transitions") as progress:
             return resolve_dataset(name, progress=progress, waiting=_say)

@@ -109,18 +109,18 @@ def find_folder(name_or_path: str | Path, *, seed: int = 0) -> Path:
 
 
 def resolve_dataset(
-    text: str,
+    dataset: str | Path,
     *,
     seed: int = 0,
     progress: Progress | None = None,
     waiting: Callable[[str], None] | None = None,
 ) -> Dataset:
     """What `--dataset` takes: a built-in name (built if missing), an imported name, a folder, or `minari:<id>`."""
+    text = str(dataset)
     if text.startswith(MINARI_PREFIX):
         from zoo_core.data.importers.minari import converted
 
-        dataset: Dataset = converted(text.removeprefix(MINARI_PREFIX), progress=progress, waiting=waiting)
-        return dataset
+        return converted(text.removeprefix(MINARI_PREFIX), progress=progress, waiting=waiting)
     if (Path(text).expanduser() / CARD_FILE).exists() or (imported_folder(text) / CARD_FILE).exists():
         return open_dataset(text)
     return ensure(text, seed=seed, progress=progress, waiting=waiting)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ from zoo_core.data.catalogue import resolve_dataset
 from zoo_core.data.dataset import Dataset
 
 
-def load(dataset: str | Dataset) -> Dataset:
+def load(dataset: str | Path | Dataset) -> Dataset:
     """A dataset by its id: a built-in name (built if missing), an imported name, a folder, or `minari:<id>`."""
     return dataset if isinstance(dataset, Dataset) else resolve_dataset(dataset)
 
 
-def transitions(dataset: str | Dataset) -> dict[str, NDArray[Any]]:
+def transitions(dataset: str | Path | Dataset) -> dict[str, NDArray[Any]]:
     """Every transition, in d4rl's keys; an axis for the n learning agents follows the first.
 
     Returns:
@@ -49,7 +50,7 @@ def transitions(dataset: str | Dataset) -> dict[str, NDArray[Any]]:
     return found
 
 
-def episodes(dataset: str | Dataset) -> Iterator[dict[str, NDArray[Any]]]:
+def episodes(dataset: str | Path | Dataset) -> Iterator[dict[str, NDArray[Any]]]:
     """One dictionary an episode of T steps: `observations` [T + 1, n, o], `actions` and `rewards` [T, n, ·],
     `terminals`, `timeouts` [T]; and where the dataset has them `states` and `action_masks`, T + 1 rows."""
     data = load(dataset)
