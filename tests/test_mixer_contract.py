@@ -73,6 +73,9 @@ class Credit(Game):
     def solution(self, obs):
         return (obs[..., 0] > 0).astype(np.int64)
 
+    def habit(self, obs):
+        return 1 - self.solution(obs)
+
 
 def reward(x, a):
     """[2, B] numbers and ±1 actions → [B]."""

@@ -25,9 +25,10 @@ def test_the_games_keep_the_contract_of_an_environment(game, claim):
 
 
 @pytest.mark.parametrize("game", GAMES, ids=lambda g: g.name)
-def test_the_solution_reaches_the_best_return_and_random_play_the_reference(game):
+def test_solution_habit_and_random_play_are_worth_what_the_game_says(game):
     best = game.load().best_return
     assert game_dataset(game, solved=1.0).returns().numpy() == pytest.approx(best, abs=1e-6)
+    assert game_dataset(game, solved=0.0, habitual=1.0).returns().mean() < best - 0.5
     uniform = game_dataset(game, episodes=4096, solved=0.0).returns().numpy()
     error = uniform.std() / len(uniform) ** 0.5
     assert uniform.mean() == pytest.approx(game.reference.random, abs=4 * error)

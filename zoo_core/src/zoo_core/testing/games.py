@@ -1,7 +1,7 @@
 """Tiny games with known answers, as environments.
 
-Each has a `best_return`, a decentralised `solution` that reaches it, and is small enough that an algorithm learns it in
-seconds. They are ordinary `BatchedEnv`s; `GAMES` holds their entries.
+Each has a `best_return`, a decentralised `solution` that reaches it and a `habit` that falls short of it, and is small
+enough that an algorithm learns it in seconds. They are ordinary `BatchedEnv`s; `GAMES` holds their entries.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Game:
     @abstractmethod
     def solution(self, obs: Float) -> NDArray:
         """Optimal decentralised joint actions for obs [E, n, o]."""
+
+    @abstractmethod
+    def habit(self, obs: Float) -> NDArray:
+        """Worse joint actions that data can hold more of, so that imitation alone does not find the solution."""
 
     def restart(self, copies: NDArray[np.int64]) -> None:
         """Set the state of `copies` to the start of an episode."""
@@ -112,6 +116,9 @@ class Tracking(Game):
     def solution(self, obs: Float) -> NDArray:
         return 0.8 * obs[..., :1]
 
+    def habit(self, obs: Float) -> NDArray:
+        return np.zeros_like(obs[..., :1])
+
 
 class Climbing(Game):
     """Discrete, one step: the climbing game (Claus & Boutilier 1998). Uncoordinated maximisation fails.
@@ -144,6 +151,9 @@ class Climbing(Game):
 
     def solution(self, obs: Float) -> NDArray:
         return np.zeros(obs.shape[:2], dtype=np.int64)
+
+    def habit(self, obs: Float) -> NDArray:
+        return np.full(obs.shape[:2], 2)
 
 
 class TwoStep(Game):
@@ -184,6 +194,9 @@ class TwoStep(Game):
 
     def solution(self, obs: Float) -> NDArray:
         return np.ones(obs.shape[:2], dtype=np.int64)
+
+    def habit(self, obs: Float) -> NDArray:
+        return np.zeros(obs.shape[:2], dtype=np.int64)
 
 
 def _entry(game: type[Game], gives: tuple[str, ...]) -> EnvEntry:

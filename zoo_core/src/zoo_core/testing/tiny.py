@@ -110,19 +110,26 @@ def tiny_dataset(
 
 
 def game_dataset(
-    env: EnvEntry, *, episodes: int = 512, solved: float = 0.5, seed: int = 0, folder: Path | None = None
+    env: EnvEntry,
+    *,
+    episodes: int = 512,
+    solved: float = 0.5,
+    habitual: float = 0.0,
+    seed: int = 0,
+    folder: Path | None = None,
 ) -> Dataset:
-    """Episodes of one of the games, a share `solved` of them played to the known solution, the others at random."""
+    """Episodes of one of the games: a share `solved` played to its solution, a share `habitual` to its habit, the rest
+    at random."""
     game: Game = env.load()(min(episodes, 128))
+    team = game.team
 
     def policy(obs: Any, mask: Any, seeds: NDArray[np.int64], t: int) -> NDArray[Any]:
-        team = game.team
         available = np.ones((len(seeds), team.n, team.action_size), dtype=bool) if mask is None else mask
         explore = _actions(team, uniforms(seeds, f"explore {t}", (team.n, team.action_size)), available)
-        chosen = uniforms(seeds, "solved", (1,)) < solved
-        return np.where(chosen if team.discrete else chosen[..., None], game.solution(obs), explore)
+        style = uniforms(seeds, "style", (1,) if team.discrete else (1, 1))
+        return np.select([style < solved, style < solved + habitual], [game.solution(obs), game.habit(obs)], explore)
 
-    return _write(game.team, collect(game, policy, seed * 1_000_003 + np.arange(episodes), copies=128), folder)
+    return _write(team, collect(game, policy, seed * 1_000_003 + np.arange(episodes), copies=128), folder)
 
 
 def _actions(team: TeamSpec, u: NDArray[np.float64], available: NDArray[np.bool_]) -> NDArray[Any]:
