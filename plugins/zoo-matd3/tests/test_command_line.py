@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 
@@ -64,11 +65,27 @@ def test_keep_saves_the_first_policy_that_reaches_a_return(tmp_path):
     assert not (tmp_path / "mpe-cn-seed0-100000.safetensors").exists()
 
 
-def test_the_prey_learns_beside_the_predators(tmp_path):
-    arguments = ["train", "--env", "mpe-pp", "--env-option", "control=all", "--out", str(tmp_path), *SETTINGS]
-    assert main(arguments) == 0
+def test_a_prey_that_learned_beside_the_predators_can_be_frozen_into_their_game(tmp_path):
+    arguments = ["train", "--env", "mpe-pp", "--env-option", "control=all", "--split", "--out", str(tmp_path)]
+    assert main([*arguments, *SETTINGS]) == 0
     origin = about(tmp_path / "mpe-pp-seed0.safetensors")
-    assert origin["obs_sizes"] == [16, 16, 16, 14]
+    assert (origin["obs_sizes"], origin["env_options"]) == ([16, 16, 16, 14], {"control": "all"})
+
+    find = load_zoo().find("env", "mpe-pp").load()
+    together = find(5, control="all")
+    name = together.team.agents[-1]
+    chased = find(5, prey=str(tmp_path / f"mpe-pp-seed0-{name}.safetensors"))
+    with safe_open(tmp_path / "mpe-pp-seed0.safetensors", "numpy") as file:
+        layers = [(file.get_tensor(f"{i}.weight")[3], file.get_tensor(f"{i}.bias")[3]) for i in range(3)]
+    view, shown = together.reset(range(5)), chased.reset(range(5))
+    for _ in range(5):
+        (w0, b0), (w1, b1), (w2, b2) = layers
+        hidden = np.maximum(np.maximum(view.obs[:, 3] @ w0 + b0, 0) @ w1 + b1, 0)
+        prey = np.tanh(hidden @ w2 + b2)
+        predators = np.full((5, 3, 2), 0.3)
+        view = together.step(np.concatenate([predators, prey[:, None]], axis=1))
+        shown = chased.step(predators)
+        assert shown.obs == pytest.approx(view.obs[:, :3], abs=1e-9)
 
 
 def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
@@ -85,7 +102,7 @@ def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
         (["train", "--env", "mpe-cnn", "--out", "x"], "Did you mean 'mpe-cn'"),
         (["train", "--env", "mpe-cn", "--out", "x", "--set", "exploraton=1"], "Did you mean 'exploration'"),
         (["train", "--env", "mpe-cn", "--out", "x", "--set", "copies=many"], "copies takes int"),
-        (["train", "--env", "mpe-cn", "--out", "x", "--set", "transitions=5"], "less than one step of 256 copies"),
+        (["train", "--env", "mpe-cn", "--out", "x", "--set", "transitions=5"], "less than one step of copies=256"),
         (["ship", "--env", "mpe-pp", "--out", "x"], "recipes for mpe-cn"),
     ],
 )

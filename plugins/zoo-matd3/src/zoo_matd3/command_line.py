@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from zoo_core import BatchedEnv, SettingError, UsageError, ZooError, load_zoo, parse_assignments, resolve
 from zoo_matd3.algorithm import MATD3, Config
 from zoo_matd3.plugin import MATD3 as ENTRY
-from zoo_matd3.policies import save_policy, save_record
+from zoo_matd3.policies import save_agent, save_policy, save_record
 from zoo_matd3.recipes import RECIPES, Recipe
 from zoo_matd3.training import Evaluation, MakeEnv, Recorder, train
 
@@ -46,9 +46,15 @@ def train_command(options: argparse.Namespace) -> None:
     overrides = parse_assignments(options.set)
     env = load_zoo().find("env", options.env)
     config = resolve(ENTRY, Config, env=env, action_kind="continuous", overrides=overrides).config
-    recipe = Recipe(name=f"seed{options.seed}", config=config, seed=options.seed, record=options.record)
-    make_env = environment(options.env, parse_assignments(options.env_option))
-    run(options.env, make_env, recipe, options.out, keep=options.keep)
+    recipe = Recipe(
+        name=f"seed{options.seed}",
+        config=config,
+        seed=options.seed,
+        options=parse_assignments(options.env_option),
+        record=options.record,
+        split=options.split,
+    )
+    run(options.env, recipe, options.out, keep=options.keep)
 
 
 def ship_command(options: argparse.Namespace) -> None:
@@ -57,39 +63,31 @@ def ship_command(options: argparse.Namespace) -> None:
         raise UsageError(f"nothing is shipped for {options.env!r}; there are recipes for {', '.join(sorted(RECIPES))}.")
     for recipe in RECIPES[options.env]:
         if options.only in (None, recipe.name):
-            run(options.env, environment(options.env, {}), recipe, options.out)
+            run(options.env, recipe, options.out)
 
 
-def run(env: str, make_env: MakeEnv, recipe: Recipe, out: Path, *, keep: Sequence[float] = ()) -> None:
-    """Train by a recipe and write into `out`:
+def run(env: str, recipe: Recipe, out: Path, *, keep: Sequence[float] = ()) -> None:
+    """Train by a recipe and write into `out`, each name beginning with `<env>-<recipe>`:
 
-    `<env>-<name>.safetensors` (the last policy), `<env>-<name>-<return>.safetensors` (the first policy to reach each
-    return of `keep`), `<env>-<name>-replay.safetensors` (what it did, if recorded), `<env>-<name>.json` (evaluations).
+    `.safetensors` (the last policy), `-<return>.safetensors` (the first policy to reach each return of `keep`),
+    `-<agent>.safetensors` (each agent's own network, if split), `-replay.safetensors` (all that the learner did, if
+    recorded) and `.json` (the evaluations).
     """
-    stem = f"{env}-{recipe.name}"
     recorder = Recorder() if recipe.record else None
-    waiting = sorted(keep)
-    log: list[Evaluation] = []
-    learner: MATD3 | None = None
-    for evaluation, learner in train(make_env, recipe.config, recipe.seed, recorder=recorder):
+    waiting, log, learner = sorted(keep), [], None
+    for evaluation, learner in train(environment(env, recipe.options), recipe.config, recipe.seed, recorder=recorder):
         log.append(evaluation)
         _report(evaluation)
         while waiting and evaluation.return_mean >= waiting[0]:
-            _save(out / f"{stem}-{waiting.pop(0):g}.safetensors", learner, recipe, evaluation)
+            path = out / f"{env}-{recipe.name}-{waiting.pop(0):g}.safetensors"
+            print(path, save_policy(path, learner, _about(recipe, evaluation)))
     if learner is None:
-        raise SettingError(
-            f"transitions={recipe.config.transitions} is less than one step of {recipe.config.copies} copies."
-        )
-    _save(out / f"{stem}.safetensors", learner, recipe, log[-1])
-    if recorder:
-        path = out / f"{stem}-replay.safetensors"
-        digest = save_record(path, recorder, learner.team, _about(recipe, log[-1]))
-        print(path, digest)
-    rows = [dataclasses.asdict(evaluation) for evaluation in log]
-    (out / f"{stem}.json").write_text(json.dumps({**_about(recipe, log[-1]), "evaluations": rows}, indent=1) + "\n")
+        c = recipe.config
+        raise SettingError(f"transitions={c.transitions} is less than one step of copies={c.copies}.")
+    _save_all(out / f"{env}-{recipe.name}", learner, recorder, recipe, log)
 
 
-def environment(name: str, options: dict[str, Any]) -> MakeEnv:
+def environment(name: str, options: Mapping[str, Any]) -> MakeEnv:
     """The zoo's environment of that name, with these options."""
     factory = load_zoo().find("env", name).load()
 
@@ -100,20 +98,33 @@ def environment(name: str, options: dict[str, Any]) -> MakeEnv:
     return make
 
 
-def _save(path: Path, learner: MATD3, recipe: Recipe, evaluation: Evaluation) -> None:
-    print(path, save_policy(path, learner, _about(recipe, evaluation)))
+def _save_all(stem: Path, learner: MATD3, recorder: Recorder | None, recipe: Recipe, log: Sequence[Evaluation]) -> None:
+    """Everything a finished run leaves behind, under names that begin with `stem`."""
+    about, team = _about(recipe, log[-1]), learner.team
+    path = stem.with_name(f"{stem.name}.safetensors")
+    print(path, save_policy(path, learner, about))
+    for agent in range(team.n if recipe.split else 0):
+        path = stem.with_name(f"{stem.name}-{team.agents[agent]}.safetensors")
+        print(path, save_agent(path, learner, agent, about))
+    if recorder:
+        path = stem.with_name(f"{stem.name}-replay.safetensors")
+        print(path, save_record(path, recorder, team, about))
+    evaluations = [dataclasses.asdict(evaluation) for evaluation in log]
+    text = json.dumps({**about, "evaluations": evaluations}, indent=1)
+    stem.with_name(f"{stem.name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _about(recipe: Recipe, evaluation: Evaluation) -> dict[str, Any]:
     """What a file says of its origin."""
-    reached = {"return_mean": evaluation.return_mean, "return_sd": evaluation.return_sd}
-    progress = {"transitions": evaluation.transitions, "updates": evaluation.updates}
     return {
         "algorithm": "matd3",
         "seed": recipe.seed,
+        "env_options": dict(recipe.options),
         "config": dataclasses.asdict(recipe.config),
-        **progress,
-        **reached,
+        "transitions": evaluation.transitions,
+        "updates": evaluation.updates,
+        "return_mean": evaluation.return_mean,
+        "return_sd": evaluation.return_sd,
     }
 
 
@@ -152,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also keep the first policy that reaches this return",
     )
     training.add_argument("--record", action="store_true", help="keep reset seeds and executed actions")
+    training.add_argument("--split", action="store_true", help="also write each agent's own network, e.g. a prey's")
     training.set_defaults(command=train_command)
 
     ship = commands.add_parser("ship", parents=[common], help="make again what the environment's plugin ships")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from zoo_matd3.algorithm import Config
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run whose last policy is shipped as `<env>-<name>`; with `record`, its transitions as well."""
+    """One training run. Its last policy is saved as `<env>-<name>`.
+
+    Attributes:
+        options: what the environment is made with, besides the number of copies.
+        record: also save all that the learner did.
+        split: also save each agent's network alone, e.g. to freeze a prey.
+    """
 
     name: str
     config: Config
     seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
     record: bool = False
+    split: bool = False
 
 
 RECIPES: Mapping[str, tuple[Recipe, ...]] = {
