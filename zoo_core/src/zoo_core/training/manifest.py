@@ -12,22 +12,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from zoo_core.entries import Entry
-
 PACKAGES = ("zoo-core", "torch", "numpy", "safetensors")
 COMPARED = ("versions", "plugins", "dataset", "modes", "seeds_together")
 """The parts that must be equal for a resumed run to be the run."""
 
 
 def make_manifest(
-    entries: Sequence[Entry], dataset: Mapping[str, str], modes: Mapping[str, Any], seeds_together: Sequence[int]
+    packages: Mapping[str, str], dataset: Mapping[str, str], modes: Mapping[str, Any], seeds_together: Sequence[int]
 ) -> dict[str, Any]:
-    """The manifest of a run made now from these entries."""
+    """The manifest of a run made now with these plugins (distribution → package)."""
     return {
         "format": 1,
         "created": now(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "plugins": plugin_records(entries),
+        "plugins": plugin_records(packages),
         "dataset": dict(dataset),
         "modes": dict(modes),
         "seeds_together": list(seeds_together),
@@ -55,17 +53,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def plugin_records(entries: Sequence[Entry]) -> dict[str, str]:
-    """Distribution → `version sha256` of the plugins behind these entries and of the zoo libraries they require."""
-    owners = metadata.packages_distributions()
-    queue = [owners.get(package, [package])[0] for package in (e.factory.partition(".")[0] for e in entries)]
+def plugin_records(packages: Mapping[str, str]) -> dict[str, str]:
+    """Distribution → `version hash` of these plugins (distribution → package) and of the zoo libraries they require."""
+    queue = dict(packages)
     found: dict[str, str] = {}
     while queue:
-        name = queue.pop()
+        name, package = queue.popitem()
         if name in found or name == "zoo-core":
             continue
-        found[name] = f"{version(name)} {source_hash(name.replace('-', '_'))[:16]}"
-        queue += [r for r in _requirements(name) if r.startswith("zoo-")]
+        found[name] = f"{version(name)} {source_hash(package)[:16]}"
+        queue |= {r: r.replace("-", "_") for r in _requirements(name) if r.startswith("zoo-")}
     return dict(sorted(found.items()))
 
 

@@ -12,7 +12,7 @@ from zoo_core.algorithms import Statistics
 from zoo_core.compatibility import require_mixer, require_pair
 from zoo_core.config import Resolved, resolve
 from zoo_core.data import Dataset, resolve_dataset
-from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry, Entry, EnvEntry, MixerEntry, ReferenceScores
+from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry, EnvEntry, MixerEntry, ReferenceScores
 from zoo_core.errors import IncompatiblePair, UsageError, did_you_mean
 from zoo_core.training.construct import statistics_to_json
 from zoo_core.training.files import canonical_json
@@ -95,7 +95,10 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """A request with its names looked up, its data opened and its settings resolved."""
+    """A request with its names looked up, its data opened and its settings resolved.
+
+    `packages`: the plugins involved, distribution → package.
+    """
 
     request: TrainRequest
     algorithm: AlgorithmEntry
@@ -103,6 +106,7 @@ class Plan:
     mixer: MixerEntry | None
     resolved: Resolved
     dataset: Dataset
+    packages: Mapping[str, str]
 
     @property
     def config(self) -> Any:
@@ -111,11 +115,6 @@ class Plan:
     @property
     def reference(self) -> ReferenceScores | None:
         return self.env.reference or self.dataset.team.reference
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        found: tuple[Entry, ...] = (self.algorithm, self.env)
-        return found if self.mixer is None else (*found, self.mixer)
 
     @property
     def quality(self) -> str:
@@ -206,7 +205,11 @@ def make_plan(
     if dataset is None:
         dataset = _open(name, building, note)
     _require_team(env, dataset)
-    return Plan(request, algorithm, env, mixer, resolved, dataset)
+    wanted = [("algorithm", request.algo), ("env", request.env or env.name)]
+    wanted += [("mixer", request.mixer or mixer.name)] if mixer else []
+    offers = [zoo.find_offer(kind, wanted_name) for kind, wanted_name in wanted]
+    packages = {offer.distribution: offer.entry.factory.partition(":")[0].partition(".")[0] for offer in offers}
+    return Plan(request, algorithm, env, mixer, resolved, dataset, packages)
 
 
 def _overrides(request: TrainRequest) -> dict[str, Any]:

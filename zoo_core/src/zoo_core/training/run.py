@@ -137,14 +137,14 @@ class GroupRun:
                 self._report(phase.name, (done - first) / max(now - started, 1e-9))
             if done % self.log_every == 0 or number == length:
                 self._log(phase.name)
-            if number == length and phase.reuse is not None:
-                self._keep_phase()
             if done % self.eval_every == 0 and not learner.finished:
                 self._evaluate()
             due = done % every == 0 if every else now - saved > CHECKPOINT_SECONDS
             if due or number == length:
                 self._checkpoint()
                 saved = time.perf_counter()
+            if number == length and phase.reuse is not None:
+                self._keep_phase()  # after the checkpoint: a resumed run never recalls what it has itself computed
 
     def _finish(self) -> None:
         """The last point of the curve, the final score, and the tidy files."""

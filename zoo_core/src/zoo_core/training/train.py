@@ -130,7 +130,7 @@ def _settle(
     old = next((folder.manifest for folder in folders if folder.exists), None)
     modes = _modes(plan, seeds, old, observer)
     dataset = {"name": plan.dataset.name, "hash": plan.dataset.hash}
-    manifest = make_manifest(plan.entries, dataset, modes.as_json(), seeds)
+    manifest = make_manifest(plan.packages, dataset, modes.as_json(), seeds)
     for seed, folder in zip(seeds, folders, strict=True):
         if not folder.exists:
             folder.create(plan.as_json(seed), manifest)
