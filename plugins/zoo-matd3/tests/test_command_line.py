@@ -103,6 +103,12 @@ def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
         (["train", "--env", "mpe-cn", "--out", "x", "--set", "exploraton=1"], "Did you mean 'exploration'"),
         (["train", "--env", "mpe-cn", "--out", "x", "--set", "copies=many"], "copies takes int"),
         (["train", "--env", "mpe-cn", "--out", "x", "--set", "transitions=5"], "less than one step of copies=256"),
+        (["train", "--env", "mpe-pp", "--out", "x", "--env-option", "control"], "--env-option takes key=value"),
+        (
+            ["train", "--env", "mpe-pp", "--out", "x", "--env-option", "contrl=all"],
+            "unexpected keyword argument 'contrl'",
+        ),
+        (["train", "--env", "mpe-cn", "--out", "/dev/null/x"], "cannot make this folder"),
         (["ship", "--env", "mpe-pp", "--out", "x"], "recipes for mpe-cn"),
     ],
 )

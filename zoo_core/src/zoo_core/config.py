@@ -145,17 +145,17 @@ def resolve(
     return Resolved(chosen, config_type(**values), origins)
 
 
-def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """`["lr=0.01", "penalty=mean"]` → typed values (YAML scalars). Raises `SettingError`."""
+def parse_assignments(assignments: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """`["lr=0.01", "penalty=mean"]` → typed values (YAML scalars). Raises `SettingError`, which names the `option`."""
     parsed: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise SettingError(f"--set takes key=value, not {text!r}; for example --set lr=0.001")
+            raise SettingError(f"{option} takes key=value, not {text!r}; for example {option} lr=0.001")
         try:
             parsed[name.strip().replace("-", "_")] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise SettingError(f"--set {text}: cannot read the value: {error}") from error
+            raise SettingError(f"{option} {text}: cannot read the value: {error}") from error
     return parsed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 
-from zoo_core import BatchedEnv, SettingError, UsageError, ZooError, load_zoo, parse_assignments, resolve
+from zoo_core import SettingError, UsageError, ZooError, load_zoo, parse_assignments, resolve
 from zoo_matd3.algorithm import MATD3, Config
 from zoo_matd3.plugin import MATD3 as ENTRY
 from zoo_matd3.policies import save_agent, save_policy, save_record
@@ -22,7 +23,7 @@ from zoo_matd3.training import Evaluation, MakeEnv, Recorder, train
 EXAMPLES = """Train MATD3 online, or make again all that an environment plugin ships.
 
     python -m zoo_matd3 train --env mpe-cn --seed 0 --out policies --keep 280 --keep 500
-    python -m zoo_matd3 train --env mpe-pp --env-option control=all --out policies
+    python -m zoo_matd3 train --env mpe-pp --env-option control=all --split --out policies
     python -m zoo_matd3 ship --env mpe-cn --out plugins/zoo-mpe/src/zoo_mpe/policies
 """
 
@@ -45,12 +46,12 @@ def train_command(options: argparse.Namespace) -> None:
     """Train once; write the last policy, one for each --keep, and the log of evaluations."""
     overrides = parse_assignments(options.set)
     env = load_zoo().find("env", options.env)
-    config = resolve(ENTRY, Config, env=env, action_kind="continuous", overrides=overrides).config
+    config = resolve(ENTRY, Config, env=env, action_kind=ENTRY.actions[0], overrides=overrides).config
     recipe = Recipe(
         name=f"seed{options.seed}",
         config=config,
         seed=options.seed,
-        options=parse_assignments(options.env_option),
+        options=parse_assignments(options.env_option, "--env-option"),
         record=options.record,
         split=options.split,
     )
@@ -73,29 +74,33 @@ def run(env: str, recipe: Recipe, out: Path, *, keep: Sequence[float] = ()) -> N
     `-<agent>.safetensors` (each agent's own network, if split), `-replay.safetensors` (all that the learner did, if
     recorded) and `.json` (the evaluations).
     """
-    recorder = Recorder() if recipe.record else None
-    waiting, log, learner = sorted(keep), [], None
-    for evaluation, learner in train(environment(env, recipe.options), recipe.config, recipe.seed, recorder=recorder):
+    if recipe.config.transitions < recipe.config.copies:
+        raise SettingError(
+            f"transitions={recipe.config.transitions} is less than one step of copies={recipe.config.copies}."
+        )
+    make_env = environment(env, recipe.options)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, and not when minutes of training are at stake
+    except OSError as error:
+        raise UsageError(f"--out {out}: cannot make this folder: {error}") from error
+    recorder, waiting, log = Recorder() if recipe.record else None, sorted(keep), []
+    for evaluation, learner in train(make_env, recipe.config, recipe.seed, recorder=recorder):
         log.append(evaluation)
         _report(evaluation)
         while waiting and evaluation.return_mean >= waiting[0]:
             path = out / f"{env}-{recipe.name}-{waiting.pop(0):g}.safetensors"
             print(path, save_policy(path, learner, _about(recipe, evaluation)))
-    if learner is None:
-        c = recipe.config
-        raise SettingError(f"transitions={c.transitions} is less than one step of copies={c.copies}.")
     _save_all(out / f"{env}-{recipe.name}", learner, recorder, recipe, log)
 
 
 def environment(name: str, options: Mapping[str, Any]) -> MakeEnv:
     """The zoo's environment of that name, with these options."""
     factory = load_zoo().find("env", name).load()
-
-    def make(num_envs: int) -> BatchedEnv:
-        env: BatchedEnv = factory(num_envs, **options)
-        return env
-
-    return make
+    try:
+        inspect.signature(factory).bind(1, **options)
+    except TypeError as error:
+        raise UsageError(f"--env-option: {name} does not take these options: {error}") from error
+    return lambda num_envs: factory(num_envs, **options)
 
 
 def _save_all(stem: Path, learner: MATD3, recorder: Recorder | None, recipe: Recipe, log: Sequence[Evaluation]) -> None:

@@ -65,7 +65,6 @@ def _write(path: Path, tensors: Mapping[str, np.ndarray], about: Mapping[str, An
     contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     # One metadata key: with several, safetensors would write them in an order that differs from run to run.
     content = save(contiguous, metadata={"about": json.dumps(about, sort_keys=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(content)
     os.replace(partial, path)
