@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from zoo_core.nn import Norm, StackedMLP
+from zoo_core.nn import Norm, StackedMLP, compilable
 
 BATCH_NORM_EPS = 1e-5
 
@@ -37,6 +37,9 @@ class Tail(NamedTuple):
         hidden = torch.baddbmm(self.second_bias, hidden, self.second_weight)
         hidden = torch.relu(self._normalise(hidden, 1))
         return torch.baddbmm(self.last_bias, hidden, self.last_weight).squeeze(-1)
+
+    def of_heads(self, heads: slice) -> Tail:
+        return Tail(*(p[heads] for p in self[:4]), tuple(p[heads] for p in self.norms))
 
     def _normalise(self, hidden: Tensor, layer: int) -> Tensor:
         if not self.norms:
@@ -63,6 +66,9 @@ class Sweep(NamedTuple):
             return sweeps[0]
         rest, action, weight = zip(*sweeps, strict=True)
         return cls(torch.cat(rest, 1), torch.cat(action), torch.cat(weight, 1))
+
+    def of_heads(self, heads: slice) -> Sweep:
+        return Sweep(self.rest[heads], self.action, self.weight[heads])
 
     def first_layer(self) -> Tensor:
         """Pre-activations [M, G, B, m, H]."""
@@ -116,14 +122,19 @@ class JointCritic(nn.Module):
 
     def values(self, sweep: Sweep, heads: slice = slice(None)) -> Tensor:
         """[M, G, B, m]. `heads` must be those the sweep was made for."""
-        return sweep.values(self.tail(heads))
+        tail = self.tail(heads)
+        if torch.is_grad_enabled() or sweep.rest.device.type != "cpu":
+            return sweep.values(tail)
+        # One head's activations stay in a processor's cache where those of ten do not.
+        each = (slice(j, j + 1) for j in range(len(sweep.rest)))
+        return torch.cat([_values_of_head(*sweep.of_heads(one), *tail.of_heads(one)) for one in each])
 
     def tail(self, heads: slice = slice(None)) -> Tail:
         """The parameters after the first layer's linear map."""
         second, last, norms = self.net.layers[1], self.net.last, ()
         if not isinstance(self.net.norms[0], nn.Identity):
-            norms = tuple(p[heads] for norm in self.net.norms for p in (norm.weight, norm.bias))
-        return Tail(second.weight[heads], second.bias[heads], last.weight[heads], last.bias[heads], norms)
+            norms = tuple(p for norm in self.net.norms for p in (norm.weight, norm.bias))
+        return Tail(second.weight, second.bias, last.weight, last.bias, norms).of_heads(heads)
 
     def _first_layer(self, moments: Moments | None, heads: slice) -> tuple[Tensor, Tensor]:
         """Weight [M, i, H] and bias [M, 1, H], input normalisation folded in: W(γ(x − μ)/σ + β) + b is linear in x."""
@@ -134,6 +145,11 @@ class JointCritic(nn.Module):
         scale = self.input_scale[heads] * torch.rsqrt(moments.var + BATCH_NORM_EPS).unsqueeze(-1)
         shift = self.input_shift[heads] - (moments.mean.unsqueeze(-1) * scale).transpose(1, 2)
         return scale * weight, bias + shift @ weight
+
+
+@compilable
+def _values_of_head(rest: Tensor, action: Tensor, weight: Tensor, *tail: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return Sweep(rest, action, weight).values(Tail(*tail))
 
 
 class Moments(NamedTuple):

@@ -40,7 +40,7 @@ def worth_cutting(sweep: Sweep) -> bool:
 
 
 def in_pieces(sweep: Sweep, tail: Tail, log_density: Tensor, weights: Tensor, kind: str, rows: int = 0) -> Tensor:
-    """`weighted_value`, in pieces of one head and `rows` rows (0: as many as fit). Log-density and λ get no gradient."""
+    """`weighted_value`, in pieces of one head and `rows` rows (0: as many as fit). No gradient to log p and λ."""
     if not rows:
         rows = 1 << max(0, (PIECE_BYTES // _row_bytes(sweep)).bit_length() - 1)
     rest, action, weight = sweep
@@ -97,16 +97,75 @@ class _Pieces(torch.autograd.Function):
 def _value_and_gradient(
     kind: str, action: Tensor, log_density: Tensor, weights: Tensor, *parameters: Tensor
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Value of one piece, and its gradient with respect to `parameters`: rest, first-layer columns, tail."""
+    """`weighted_value` of one piece of one head; its gradient with respect to rest, first-layer columns and tail."""
+    if len(parameters) > 6:
+        return _by_autograd(kind, action, log_density, weights, *parameters)
+    return _by_hand(kind, action, log_density, weights, *parameters)
+
+
+def _by_autograd(
+    kind: str, action: Tensor, log_density: Tensor, weights: Tensor, *parameters: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """For any network."""
 
     def value(*parameters: Tensor) -> Tensor:
         rest, weight, *tail = parameters
-        return weighted_value(
-            Sweep(rest, action, weight), Tail(*tail[:4], tuple(tail[4:])), log_density, weights, kind
-        ).sum()
+        sweep = Sweep(rest, action, weight)
+        return weighted_value(sweep, Tail(*tail[:4], tuple(tail[4:])), log_density, weights, kind).sum()
 
     gradients, found = torch.func.grad_and_value(value, argnums=tuple(range(len(parameters))))(*parameters)
     return found, gradients
+
+
+def _by_hand(
+    kind: str,
+    action: Tensor,
+    log_density: Tensor,
+    weights: Tensor,
+    rest: Tensor,
+    weight: Tensor,
+    second_weight: Tensor,
+    second_bias: Tensor,
+    last_weight: Tensor,
+    last_bias: Tensor,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """For networks without normalisation after the first layer: fewest passes over the activations, reused in place."""
+    groups, rows, samples, _ = action.shape
+    width = rest.shape[-1]
+    own, w1, w2, w3 = action.flatten(1, 2), weight[0], second_weight[0], last_weight[0, :, 0]
+    # Forward: two hidden layers h1, h2 [G·R·m, H] and Q.
+    changed = torch.bmm(own, w1).view(groups, rows, samples, width)
+    h1 = torch.relu(rest[0].unsqueeze(2) + changed).view(-1, width)
+    h2 = torch.addmm(second_bias[0], h1, w2).relu_()
+    q = (torch.mv(h2, w3) + last_bias[0, 0]).view(groups, rows, samples)
+    value, dq = _reduce(kind, q, log_density, weights)
+    # Backward: d2, d1 are the gradients before each relu.
+    dw3 = torch.mv(h2.T, dq)
+    d2 = _through_relu(torch.outer(dq, w3), h2)
+    d1 = _through_relu(torch.mm(d2, w2.T), h1).view(groups, rows * samples, width)
+    drest = d1.view(groups, rows, samples, width).sum(2)
+    dw1 = torch.bmm(own.transpose(1, 2), d1)
+    db2 = torch.mv(d2.T, torch.ones_like(dq))
+    gradients = drest, dw1, torch.mm(h1.T, d2), db2.unsqueeze(0), dw3.unsqueeze(1), dq.sum().view(1, 1)
+    return value, tuple(g.unsqueeze(0) for g in gradients)
+
+
+def _reduce(kind: str, q: Tensor, log_density: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted sum over groups and rows, and its gradient with respect to Q (flat). q: [V·G, R, m]."""
+    groups = len(weights)
+    if kind == "mean":
+        share = weights / (q.numel() / weights.numel())
+        dq = share.repeat(len(q) // groups, 1).unsqueeze(-1).expand_as(q)
+        return (dq * q).sum(), dq.reshape(-1)
+    corrected = (q - log_density).unflatten(0, (-1, groups))  # [V, G, R, m]
+    soft_maximum = torch.logsumexp(corrected, (0, -1))
+    probability = torch.exp(corrected - soft_maximum.unsqueeze(-1))
+    return (weights * soft_maximum).sum(), (weights.unsqueeze(-1) * probability).flatten()
+
+
+def _through_relu(gradient: Tensor, output: Tensor) -> Tensor:
+    """The gradient before a relu, given the relu's output."""
+    return torch.ops.aten.threshold_backward(gradient, output, 0)
 
 
 def _row_bytes(sweep: Sweep) -> int:
