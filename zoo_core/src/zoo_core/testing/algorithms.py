@@ -156,7 +156,7 @@ def resumed_equals_uninterrupted(entry: AlgorithmEntry, kind: str) -> None:
     whole, half, resumed = _learner(entry, kind, 1), _learner(entry, kind, 1), _learner(entry, kind, 5)
     play_out(whole, 6)
     play_out(half, 3)
-    resumed.seeds = (1,)
+    resumed.seeds = (1,)  # other weights to begin with, so that nothing of them may remain
     resumed.load_state([half.state()], half.iteration)
     play_out(resumed, 3)
     unequal = _differing(weights(whole), weights(resumed))

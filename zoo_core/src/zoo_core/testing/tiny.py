@@ -61,7 +61,7 @@ class PlainMixer(Mixer):
 
 
 def tiny_team(action_kind: str) -> TeamSpec:
-    """A team that leaves nothing equal: three agents of different sizes, bounds that are not ±1."""
+    """A team that leaves nothing equal: three agents of different sizes, bounds narrower than ±1."""
     sizes = {"continuous": (2, 1, 2), "discrete": (3, 5, 4)}[action_kind]
     return TeamSpec(
         env="tiny",
@@ -71,7 +71,7 @@ def tiny_team(action_kind: str) -> TeamSpec:
         action_kind=action_kind,
         episode_limit=6,
         reward="per_agent",
-        action_low=-2.0,
+        action_low=-0.5,
         action_high=1.0,
     )
 
