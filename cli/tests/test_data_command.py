@@ -135,6 +135,13 @@ def test_list_shows_what_is_here_and_what_can_be_built(run):
     assert "walk/random" in run("list")[1]
 
 
+def test_a_smaller_build_does_not_hide_that_the_published_size_is_missing(run):
+    run("build", "walk/random", "--transitions", 8)
+    listed = json.loads(run("list", "--json")[1])
+    assert [row["transitions"] for row in listed["stored"]] == [8]
+    assert [row["transitions"] for row in listed["buildable"]] == [40]
+
+
 def test_list_survives_a_damaged_card(run, tmp_path):
     run("build", "walk/random")
     (tmp_path / "data/walk/random/v1-seed0/card.json").write_text("{")

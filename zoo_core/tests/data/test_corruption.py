@@ -164,7 +164,7 @@ def test_an_edited_card_is_noticed(folder):
         Dataset.open(folder)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 1'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 1', "[" * 100_000])
 def test_a_broken_card_is_named(folder, content):
     (folder / "card.json").write_text(content)
     with pytest.raises(DatasetCorrupt, match=r"card\.json"):

@@ -59,8 +59,8 @@ def test_rows_equal_a_plain_loop_and_never_cross_an_episodes_end(kind, shape, se
         np.testing.assert_array_equal(batch.action[b], episode["actions"][t])
         np.testing.assert_array_equal(batch.reward[b], episode["rewards"][t])
         assert bool(batch.has_next_action[b]) == (t + 1 < length)
-        if t + 1 < length:
-            np.testing.assert_array_equal(batch.next_action[b], episode["actions"][t + 1])
+        after = min(t + 1, length - 1)  # on the last step its own action, never one of another episode
+        np.testing.assert_array_equal(batch.next_action[b], episode["actions"][after])
         assert bool(batch.terminated[b]) == (t + 1 == length and shape[e][1])
         assert bool(batch.truncated[b]) == (t + 1 == length and not shape[e][1])
         np.testing.assert_array_equal(batch.state[b], looped_state(dataset, episode["observations"][t], episode, t))
@@ -160,6 +160,17 @@ def test_equal_and_unequal_lengths_find_the_same_rows(tmp_path):
     assert dataset.equal_length == 3
     steps = torch.arange(15)
     assert torch.equal(dataset.sampler(Rows(1))._rows_of(steps), dataset.obs_rows)
+
+
+@pytest.mark.parametrize("need", [Rows(8, next_action=True, initial_obs=True), Windows(8, 3), WholeEpisodes(8)])
+@pytest.mark.parametrize("kind", TEAMS)
+def test_a_batch_is_made_on_the_device_asked_for(need, kind, tmp_path):
+    lengths = [(3, True)] * 4 if isinstance(need, WholeEpisodes) else [(3, True), (2, False), (5, False)]
+    dataset = numbered(lengths, tmp_path, TEAMS[kind])
+    here = dataset.sampler(need).sample(generator(0))
+    there = dataset.sampler(need, device="meta").sample(generator(0))  # every tensor elsewhere: mixing devices raises
+    assert {tensor.device.type for _, tensor in there.present()} == {"meta"}
+    assert {name: t.shape for name, t in there.present()} == {name: t.shape for name, t in here.present()}
 
 
 def test_state_can_be_left_out_and_unasked_fields_are_none(tmp_path):

@@ -31,13 +31,13 @@ def data() -> None:
 def list_datasets(as_json: bool) -> None:
     """Show what lies on this machine and what can be built."""
     from zoo_cli.dataset_cards import stored_row
-    from zoo_core.data.catalogue import stored_datasets
+    from zoo_core.data.catalogue import built_folder, stored_datasets
     from zoo_core.paths import data_home
     from zoo_core.plugins import load_zoo
 
     stored = [stored_row(folder) for folder in stored_datasets()]
-    names = {row["name"] for row in stored}
-    buildable = [offer for offer in load_zoo().datasets if offer.name not in names]
+    folders = {row["folder"] for row in stored}
+    buildable = [offer for offer in load_zoo().datasets if str(built_folder(offer.entry)) not in folders]
     if as_json:
         unbuilt = [{"name": o.name, "transitions": o.entry.transitions, "summary": o.entry.summary} for o in buildable]
         show_json({"folder": str(data_home()), "stored": stored, "buildable": unbuilt})

@@ -7,7 +7,7 @@ import json
 import operator
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -128,9 +128,6 @@ class Card:
         except (KeyError, TypeError, ValueError, AttributeError, ZooError) as error:
             raise DatasetCorrupt(f"{where}: the card is incomplete: {error!r}") from error
 
-    def renamed(self, name: str) -> Card:
-        return replace(self, name=name)
-
 
 def read_card(folder: Path) -> Card:
     """The card of the dataset in `folder`.
@@ -145,7 +142,7 @@ def read_card(folder: Path) -> Card:
         data = json.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(f"no dataset at {folder}: it has no {CARD_FILE}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DatasetCorrupt(f"{path}: not readable as JSON ({error}); build or import the dataset again") from error
     return Card.from_json(data, str(path))
 

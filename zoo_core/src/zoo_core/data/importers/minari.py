@@ -41,9 +41,10 @@ def converted(
 ) -> Dataset:
     """The Minari dataset as one of ours, converted on first use and kept by the content of its files."""
     folder = data_home() / "minari" / slug(dataset_id) / content_hash(_data_folder(dataset_id))[:16]
-    with locked(folder, waiting):
-        if not (folder / CARD_FILE).exists():
-            write_reading(read(dataset_id, ImportOptions()), folder, f"minari:{dataset_id}", progress=progress)
+    if not (folder / CARD_FILE).exists():
+        with locked(folder, waiting):
+            if not (folder / CARD_FILE).exists():  # nor has the process this one waited for converted it
+                write_reading(read(dataset_id, ImportOptions()), folder, f"minari:{dataset_id}", progress=progress)
     return Dataset.open(folder)
 
 
