@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo_cli.commands.data import FORMATS
 from zoo_cli.main import main
 from zoo_core import DatasetEntry, EnvEntry, Source, Step, TeamSpec, uniforms
 from zoo_core.data import collect
+from zoo_core.data.importers import IMPORTERS
 from zoo_core.plugins import Offer, Zoo
 
 TEAM = TeamSpec("walk", ("a", "b"), (2, 2), (1, 1), episode_limit=4)
@@ -85,6 +87,10 @@ def npy_folder(tmp_path):
 
 
 COMMANDS = ("list", "build", "import", "export", "inspect", "verify", "path")
+
+
+def test_the_formats_offered_are_those_that_can_be_read():
+    assert tuple(IMPORTERS) == FORMATS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from zoo_core.data import Dataset
 
 FORMATS = ("npy", "minari")
+"""The names of `zoo_core.data.importers.IMPORTERS`, written out so that `--help` imports nothing heavy."""
+
 _seed = click.option("--seed", default=0, show_default=True, help="Which of a built-in dataset's seeds.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _force = click.option("--force", is_flag=True, help="Replace what is there.")
