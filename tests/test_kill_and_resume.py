@@ -25,7 +25,7 @@ from zoo_core.training.train import train_group
 from zoo_toy.installed import installed_toy
 
 KILLS = 24
-ITERATIONS = 400
+ITERATIONS = 320
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
@@ -42,7 +42,7 @@ def zoo(tmp_path, monkeypatch):
 def request(out, **given):
     asked = {
         "algo": "toy", "env": "toy-line", "iterations": ITERATIONS, "eval_every": 60, "eval_episodes": 20,
-        "final_episodes": 30, "checkpoint_every": 3, "compile": "off", "device": "cpu", "settings": {"fit": 7},
+        "final_episodes": 30, "checkpoint_every": 5, "compile": "off", "device": "cpu", "settings": {"fit": 7},
     }  # fmt: skip
     return TrainRequest(out=str(out), **{**asked, **given})
 
@@ -98,8 +98,8 @@ def count_to_death(remaining):
 
 def test_a_run_killed_twenty_times_is_the_uninterrupted_run(zoo, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache-whole"))
-    whole = make_plan(request(tmp_path / "whole"), zoo)
-    assert os.waitstatus_to_exitcode(os.waitpid(in_a_child(whole), 0)[1]) == 0
+    # In this process: what it imports on the way, every child then has at once.
+    train_group(make_plan(request(tmp_path / "whole"), zoo), (0,), lambda event: None, Stop())
 
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache-killed"))
     plan, moments, codes = make_plan(request(tmp_path / "killed"), zoo), random.Random(2024), []
@@ -108,7 +108,7 @@ def test_a_run_killed_twenty_times_is_the_uninterrupted_run(zoo, tmp_path, monke
             pid = in_a_child(plan, die_after=moments.randint(1, 60))
         else:
             pid = in_a_child(plan)
-            time.sleep(moments.uniform(0.005, 0.15))
+            time.sleep(moments.uniform(0.005, 0.12))
             os.kill(pid, signal.SIGKILL)
         codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert codes == [-signal.SIGKILL] * KILLS
@@ -146,11 +146,12 @@ def test_the_command_line_resumes_a_killed_run_and_stops_cleanly_on_sigterm(zoo,
     assert terminated.returncode == 143, errors
     assert "the same command resumes" in errors
 
-    resumed, whole = start("killed"), start("whole")
-    for process in (resumed, whole):
-        out, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        assert "toy on toy-line/random: return" in out
+    resumed = start("killed")
+    given = {"iterations": 1000, "eval_every": 500, "settings": {}}
+    train_group(make_plan(request(tmp_path / "whole", **given), zoo), (0,), lambda event: None, Stop())
+    out, errors = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, errors
+    assert "toy on toy-line/random: return" in out
     assert_same(outcome(tmp_path / "killed"), outcome(tmp_path / "whole"))
 
 
