@@ -125,7 +125,7 @@ def test_a_failing_seed_is_named_and_exits_1(zoo):
         (("--set", "lr=fast"), 2, "lr takes float"),
         (("--env", "toy-discrete"), 2, "toy works with: toy-line"),
         (("--quality", "expret"), 2, "no dataset of quality 'expret'"),
-        (("--dataset", "./nowhere"), 1, "nowhere"),
+        (("--dataset", "./nowhere"), 2, "nowhere"),
         (("--config", "missing.yaml"), 2, "missing.yaml"),
         (("--seeds", "2", "--seed", "1"), 2, "not both"),
         (("--seeds", "0"), 2, "--seeds"),
