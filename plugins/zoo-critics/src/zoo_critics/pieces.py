@@ -58,16 +58,15 @@ class _Pieces(torch.autograd.Function):
         heads, batch = len(rest), rest.shape[2]
         value, rest_gradient = rest.new_zeros(heads), torch.empty_like(rest)
         gradients = [torch.zeros_like(p) for p in parameters]
+        cuts = [slice(start, start + rows) for start in range(0, batch, rows)]
+        data = [(action[:, cut], log_density[:, cut], weights[:, cut]) for cut in cuts]
         for j in range(heads):
-            of_head = [p[j : j + 1] for p in parameters]
-            for start in range(0, batch, rows):
-                cut = slice(start, start + rows)
-                data = action[:, cut], log_density[:, cut], weights[:, cut]
-                piece, (of_rest, *found) = _value_and_gradient(kind, *data, rest[j : j + 1, :, cut], *of_head)
-                value[j] += piece
-                rest_gradient[j : j + 1, :, cut] = of_rest
-                for total, gradient in zip(gradients, found, strict=True):
-                    total[j : j + 1] += gradient
+            head = slice(j, j + 1)
+            of_head, total = [p[head] for p in parameters], [value[j], *(g[head] for g in gradients)]
+            for cut, given in zip(cuts, data, strict=True):
+                piece, (of_rest, *found) = _value_and_gradient(kind, *given, rest[head, :, cut], *of_head)
+                rest_gradient[head, :, cut] = of_rest
+                torch._foreach_add_(total, [piece, *found])
         return value, rest_gradient, *gradients
 
     @staticmethod
