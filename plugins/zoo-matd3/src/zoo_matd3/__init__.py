@@ -1,0 +1,1 @@
+"""MATD3, online: makes the behaviour policies of our datasets."""
