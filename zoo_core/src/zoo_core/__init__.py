@@ -40,30 +40,43 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-if TYPE_CHECKING:
-    from zoo_core.algorithms import (
-        Adam,
-        Algorithm,
-        Assign,
-        Clip,
-        Draw,
-        Loss,
-        Noise,
-        Phase,
-        Polyak,
-        Rows,
-        Statistics,
-        Update,
-        WholeEpisodes,
-        Windows,
-    )
-    from zoo_core.batch import Batch
-    from zoo_core.config import AlgorithmConfig, parse_assignments, resolve, setting
-    from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, ReferenceScores, Source
-    from zoo_core.envs import BatchedEnv, Step
-    from zoo_core.errors import DatasetError, SettingError, UsageError, ZooError
-    from zoo_core.hookspecs import hookimpl
-    from zoo_core.mixers import Mixer
-    from zoo_core.plugins import load_zoo
-    from zoo_core.seeding import derive, generator, normals, uniforms
-    from zoo_core.team import TeamSpec
+if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getattr__`
+    from zoo_core.algorithms import Adam as Adam
+    from zoo_core.algorithms import Algorithm as Algorithm
+    from zoo_core.algorithms import Assign as Assign
+    from zoo_core.algorithms import Clip as Clip
+    from zoo_core.algorithms import Draw as Draw
+    from zoo_core.algorithms import Loss as Loss
+    from zoo_core.algorithms import Noise as Noise
+    from zoo_core.algorithms import Phase as Phase
+    from zoo_core.algorithms import Polyak as Polyak
+    from zoo_core.algorithms import Rows as Rows
+    from zoo_core.algorithms import Statistics as Statistics
+    from zoo_core.algorithms import Update as Update
+    from zoo_core.algorithms import WholeEpisodes as WholeEpisodes
+    from zoo_core.algorithms import Windows as Windows
+    from zoo_core.batch import Batch as Batch
+    from zoo_core.config import AlgorithmConfig as AlgorithmConfig
+    from zoo_core.config import parse_assignments as parse_assignments
+    from zoo_core.config import resolve as resolve
+    from zoo_core.config import setting as setting
+    from zoo_core.entries import AlgorithmEntry as AlgorithmEntry
+    from zoo_core.entries import DatasetEntry as DatasetEntry
+    from zoo_core.entries import EnvEntry as EnvEntry
+    from zoo_core.entries import MixerEntry as MixerEntry
+    from zoo_core.entries import ReferenceScores as ReferenceScores
+    from zoo_core.entries import Source as Source
+    from zoo_core.envs import BatchedEnv as BatchedEnv
+    from zoo_core.envs import Step as Step
+    from zoo_core.errors import DatasetError as DatasetError
+    from zoo_core.errors import SettingError as SettingError
+    from zoo_core.errors import UsageError as UsageError
+    from zoo_core.errors import ZooError as ZooError
+    from zoo_core.hookspecs import hookimpl as hookimpl
+    from zoo_core.mixers import Mixer as Mixer
+    from zoo_core.plugins import load_zoo as load_zoo
+    from zoo_core.seeding import derive as derive
+    from zoo_core.seeding import generator as generator
+    from zoo_core.seeding import normals as normals
+    from zoo_core.seeding import uniforms as uniforms
+    from zoo_core.team import TeamSpec as TeamSpec
