@@ -71,8 +71,9 @@ def perturb(algorithm: nn.Module, scale: float = 0.3, seed: int = 0) -> None:
             parameter.add_(scale * torch.randn(parameter.shape, generator=g))
 
 
-def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: int = 0) -> None:
-    """Run the last phase's updates and target moves on batches drawn from `rows`."""
+def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: int = 0) -> list[float]:
+    """Run the last phase's updates and target moves on batches drawn from `rows`; returns every update's loss."""
+    losses = []
     phase = algorithm.phases()[-1]
     optimisers: dict[str, torch.optim.Adam] = {}
     for iteration in range(iterations):
@@ -89,7 +90,9 @@ def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: in
             if step.name not in optimisers:
                 optimisers[step.name] = torch.optim.Adam(learned, step.optimizer.lr)
             loss = step.loss(rows.map(lambda t, index=index: t[index]), draw(step.noise, iteration * 100 + position))
+            losses.append(loss.value.item())
             for parameter, gradient in zip(learned, torch.autograd.grad(loss.value, learned), strict=True):
                 parameter.grad = gradient
             nn.utils.clip_grad_norm_(learned, step.clip.norm)
             optimisers[step.name].step()
+    return losses
