@@ -81,7 +81,7 @@ def test_json_holds_the_score_of_every_run_and_nothing_else_is_on_stdout(zoo):
     final = content["runs"][0]["final"]
     assert final["episodes"] == 40
     assert final["low"] < final["mean"] < final["high"]
-    assert content["summary"][0]["over"] == "2 seeds of 40 episodes"
+    assert content["summary"][0]["over"] == "2 seeds × 40 episodes"
     assert Path(content["curve"]).exists()
 
 
@@ -230,6 +230,7 @@ def test_a_terminal_gets_a_row_per_seed_with_rate_losses_and_returns():
     from rich.console import Console
 
     view = LiveView()
+    view.console = Console(width=160, file=io.StringIO())
     for event in EVENTS[1:2] + EVENTS[3:6]:
         view(event)
     console = Console(width=160, record=True, file=io.StringIO())

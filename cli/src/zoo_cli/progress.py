@@ -15,6 +15,8 @@ from zoo_core.training.events import Building, Evaluated, Event, Failed, Finishe
 
 LOG_SECONDS = 30.0
 BARS = "▁▂▃▄▅▆▇█"
+INTERRUPTED = (130, 143)
+WIDE = 110  # columns from which losses and a curve fit beside the rest
 
 
 class View(Protocol):
@@ -59,7 +61,7 @@ class Watched:
         elif isinstance(event, Finished):
             self.iteration, self.state = self.total, "already finished" if event.already else "finished"
         elif isinstance(event, Failed):
-            self.state = "failed"
+            self.state = "stopped" if event.exit_code in INTERRUPTED else "failed"
 
     @property
     def losses(self) -> str:
@@ -87,7 +89,7 @@ class QuietView:
         if isinstance(event, Note) and event.warning:
             _say(f"warning: {event.text}")
         elif isinstance(event, Failed):
-            _say(f"seed {event.seed} failed: {event.message}")
+            _say(failure(event))
 
 
 class LogView(QuietView):
@@ -144,7 +146,8 @@ class LiveView(QuietView):
         self.runs: dict[int, Watched] = {}
         self.building: Building | None = None
         self._live = Live(
-            console=self.console, get_renderable=self._render, refresh_per_second=4, transient=False,
+            console=self.console,
+            get_renderable=self._render, refresh_per_second=4, transient=False,
             redirect_stdout=False, redirect_stderr=False,
         )  # fmt: skip
 
@@ -165,8 +168,7 @@ class LiveView(QuietView):
             return
         self.building = None
         if isinstance(event, Failed):
-            text = f"seed {event.seed} failed: {event.message}"
-            self.console.print(text, style="red", markup=False, highlight=False)
+            self.console.print(failure(event), style="red", markup=False, highlight=False)
         elif isinstance(event, Finished) and event.already:
             text = f"seed {event.seed} is already finished: {event.folder} (--again starts another run)"
             self.console.print(text, markup=False, highlight=False)
@@ -179,20 +181,31 @@ class LiveView(QuietView):
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
+        for _ in range(7):
+            table.add_column(no_wrap=True)
         if self.building is not None:
             done, total = self.building.done, self.building.total
             bar = ProgressBar(total=total, completed=min(done, total), width=30)
             table.add_row(f"building {self.building.dataset}", bar, f"{done:,}/{total:,} transitions")
+        wide = self.console.width >= WIDE
         for run in list(self.runs.values()):
             if run.total:
-                bar = ProgressBar(total=run.total, completed=run.iteration, width=24)
+                bar = ProgressBar(total=run.total, completed=run.iteration, width=24 if wide else 12)
                 rate = f"{run.rate:.3g}/s" if run.rate and run.state == "running" else run.state
-                table.add_row(
-                    f"seed {run.seed}", bar, f"{run.iteration:,}/{run.total:,}", rate, run.eta,
-                    f"return {run.returns[-1]:.1f} {sparkline(run.returns)}" if run.returns else "",
-                    f"[dim]{run.losses}[/dim]",
-                )  # fmt: skip
+                cells = [f"seed {run.seed}", bar, f"{run.iteration:,}/{run.total:,}", rate, run.eta]
+                if run.returns:
+                    cells.append(f"return {run.returns[-1]:.1f} {sparkline(run.returns, 16 if wide else 8)}")
+                if wide:
+                    cells += [""] * (6 - len(cells)) + [f"[dim]{run.losses}[/dim]"]
+                table.add_row(*cells)
         return table
+
+
+def failure(event: Failed) -> str:
+    """What became of a seed that did not finish."""
+    if event.exit_code in INTERRUPTED:
+        return f"seed {event.seed} {event.message}"
+    return f"seed {event.seed} failed: {event.message}"
 
 
 def sparkline(values: list[float], width: int = 16) -> str:

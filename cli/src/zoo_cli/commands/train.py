@@ -96,6 +96,8 @@ def _show(result: TrainResult, request: TrainRequest, picture: Path | None) -> N
         texts = [(r.label, _plus_minus(r.score), _plus_minus(r.normalised), r.over) for r in rows]
         click.echo()
         show_table(("", "return", "normalised", "over"), texts)
+        if result.plan.reference is not None:
+            click.echo(f"  reference: {result.plan.reference.source}")
         click.echo(f"\n{score_line(result)}")
         for run in result.runs:
             click.echo(f"run:   {run.folder}")

@@ -41,7 +41,7 @@ def summarise(result: TrainResult) -> list[SummaryRow]:
     if finals:
         rows.append(_row(f"{plan.algorithm.name}, last", finals, reference))
     if bests:
-        rows.append(_row(f"{plan.algorithm.name}, best (picked with hindsight)", bests, reference))
+        rows.append(_row(f"{plan.algorithm.name}, best (hindsight)", bests, reference))
     if plan.algorithm.name != BASELINE:
         baseline = baseline_finals(plan.parent.parent / BASELINE, plan.dataset.hash)
         rows += [_row(f"{BASELINE}, last", baseline, reference)] if baseline else []
@@ -51,7 +51,7 @@ def summarise(result: TrainResult) -> list[SummaryRow]:
     if reference is not None:
         for name, value in (("random policy", reference.random), ("expert", reference.expert)):
             score = Score(value, 0.0, 1)
-            rows.append(SummaryRow(name, score, _normalise(score, reference), reference.source))
+            rows.append(SummaryRow(name, score, _normalise(score, reference), "reference"))
     return rows
 
 
@@ -60,7 +60,7 @@ def team_score(evaluations: Sequence[Evaluation]) -> tuple[Score, str]:
     if len(evaluations) == 1:
         return evaluations[0].score, f"{evaluations[0].score.count:,} episodes"
     count = evaluations[0].score.count
-    return Score.of([e.score.mean for e in evaluations]), f"{len(evaluations)} seeds of {count:,} episodes"
+    return Score.of([e.score.mean for e in evaluations]), f"{len(evaluations)} seeds × {count:,} episodes"
 
 
 def baseline_finals(parent: Path, dataset_hash: str) -> list[Evaluation]:
@@ -83,7 +83,7 @@ def baseline_finals(parent: Path, dataset_hash: str) -> list[Evaluation]:
 def _row(label: str, evaluations: Sequence[Evaluation], reference: ReferenceScores | None) -> SummaryRow:
     score, over = team_score(evaluations)
     if "best" in label and len(evaluations) == 1:
-        over += f", iteration {evaluations[0].iteration:,}"
+        over += f", at {evaluations[0].iteration:,}"
     return SummaryRow(label, score, _normalise(score, reference), over)
 
 
