@@ -100,7 +100,7 @@ def _show(result: TrainResult, request: TrainRequest, picture: Path | None) -> N
             click.echo(f"  reference: {result.plan.reference.source}")
         click.echo(f"\n{score_line(result)}")
         for run in result.runs:
-            click.echo(f"run:   {run.folder}")
+            click.echo(f"run:   {run.folder}{' (was already finished; --again starts another)' if run.already else ''}")
         click.echo(f"curve: {picture or result.runs[0].folder / 'curve.png'}")
     if result.failures:
         failed = ", ".join(str(failure.seed) for failure in result.failures)
