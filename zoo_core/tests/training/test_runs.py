@@ -306,6 +306,12 @@ def test_a_kept_phase_is_taken_from_the_cache_with_equal_bits(ask, tmp_path, mon
     assert not same(weights(first.folder), weights(third.folder))
 
 
+def test_tensorboard_logs_are_written_on_request(ask):
+    pytest.importorskip("tensorboard")
+    run = train(ask(tensorboard=True)).runs[0]
+    assert list((run.folder / "tensorboard").glob("events*"))
+
+
 def test_the_trained_policy_can_be_loaded_without_the_dataset(ask, toy_zoo):
     run = train(ask()).runs[0]
     policy = load_policy(run.folder, toy_zoo, print)

@@ -147,6 +147,7 @@ class Learner:
 
     @torch.no_grad()
     def _polyak(self, step: Polyak) -> None:
+        """Parameters only: buffers, such as a batch norm's running statistics, stay the target's own."""
         online, target = self._pairs[step.online, step.target]
         if online:
             torch._foreach_lerp_(target, online, step.tau)

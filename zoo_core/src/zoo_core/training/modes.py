@@ -16,8 +16,8 @@ from zoo_core.nn import compiling
 from zoo_core.training.learner import Learner
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
-REPAID_AFTER_SECONDS = 180.0
-"""Compiling the critic losses takes up to a minute and saves about a third: shorter runs stay eager."""
+REPAID_AFTER_SECONDS = 90.0
+"""Compiling the critic losses takes 10 to 60 seconds and saves a third to a half: shorter runs stay eager."""
 
 
 @dataclass(frozen=True, slots=True)
