@@ -66,7 +66,7 @@ def _unplanned(error: BaseException, debug: bool) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         _silence_stdout()
         where = f" while writing {error.filename}" if error.filename else ""
-        return f"the disk is full{where}: make room, or set ZOO_CACHE, ZOO_DATA or --runs to a folder elsewhere"
+        return f"the disk is full{where}: make room, or set ZOO_CACHE, ZOO_DATA or --out to a folder elsewhere"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror or error}"
     if isinstance(error, MemoryError):

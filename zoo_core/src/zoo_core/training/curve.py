@@ -67,19 +67,20 @@ def _values(run: Evaluations, iterations: Sequence[int]) -> list[float]:
 
 
 def _levels(axes: Any, iterations: Sequence[int], run: Evaluations, dataset_return: float | None) -> None:
-    """Horizontal lines to judge the curve by, named at the right edge."""
-    levels = [("dataset", dataset_return, "#b8860b", (0, (5, 3)))]
+    """Horizontal lines to judge the curve by, each named at an edge."""
+    # The data's return often lies on a reference, so its name stands at the other edge.
+    levels = [("dataset", "left", dataset_return, "#b8860b", (0, (5, 3)))]
     if run.reference is not None:
         levels += [
-            ("random (0)", run.reference.random, QUIET, (0, (1, 2))),
-            ("expert (100)", run.reference.expert, "#2f7d4f", (0, (1, 2))),
+            ("random (0)", "right", run.reference.random, QUIET, (0, (1, 2))),
+            ("expert (100)", "right", run.reference.expert, "#2f7d4f", (0, (1, 2))),
         ]
-    for name, value, color, style in levels:
+    for name, edge, value, color, style in levels:
         if value is not None:
             axes.axhline(value, color=color, lw=1.2, ls=style, zorder=1)
             axes.annotate(
-                name, (0.99, value), xycoords=("axes fraction", "data"), xytext=(0, 3), textcoords="offset points",
-                color=color, fontsize=8, ha="right",
+                name, (0.01 if edge == "left" else 0.99, value), xycoords=("axes fraction", "data"), xytext=(0, 3),
+                textcoords="offset points", color=color, fontsize=8, ha=edge,
             )  # fmt: skip
     axes.set_xlim(0, max(iterations[-1], 1))
     axes.margins(y=0.08)
