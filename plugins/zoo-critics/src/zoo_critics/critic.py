@@ -52,7 +52,7 @@ class Sweep(NamedTuple):
     """Joint actions that share most of their first layer: M heads, G groups, B rows, m candidates of c numbers each.
 
     rest: [M, 1 or G, B, H], the first layer of all that the candidates of a row share, bias included;
-    action: [G, B, m, c]; weight: [M, G, c, H], the first layer's columns for what the candidates change.
+    action: [G, B, m, c], what is added to that input; weight: [M, G, c, H], the first layer's columns for it.
     """
 
     rest: Tensor
@@ -64,7 +64,8 @@ class Sweep(NamedTuple):
         """Several sweeps as one, their groups one after the other."""
         if len(sweeps) == 1:
             return sweeps[0]
-        rest, action, weight = zip(*sweeps, strict=True)
+        rest = [sweep.rest.expand(-1, len(sweep.action), -1, -1) for sweep in sweeps]
+        _, action, weight = zip(*sweeps, strict=True)
         return cls(torch.cat(rest, 1), torch.cat(action), torch.cat(weight, 1))
 
     def of_heads(self, heads: slice) -> Sweep:
@@ -115,10 +116,9 @@ class JointCritic(nn.Module):
             moments = Moments.of(state).beside(Moments.of(action.flatten(1)).mixed(own, 1 / n))
         weight, bias = self._first_layer(moments, heads)
         joint = torch.cat((state, action.flatten(1)), -1)
-        whole = torch.baddbmm(bias, joint.expand(len(bias), *joint.shape), weight)
-        per_agent = weight[:, self.state_size :].unflatten(1, (n, a))
-        rest = whole.unsqueeze(1) - action.transpose(0, 1) @ per_agent
-        return Sweep(rest, candidates, per_agent)
+        logged = torch.baddbmm(bias, joint.expand(len(bias), *joint.shape), weight)
+        change = candidates - action.transpose(0, 1).unsqueeze(2)  # the layer is linear in it
+        return Sweep(logged.unsqueeze(1), change, weight[:, self.state_size :].unflatten(1, (n, a)))
 
     def values(self, sweep: Sweep, heads: slice = slice(None)) -> Tensor:
         """[M, G, B, m]. `heads` must be those the sweep was made for."""
