@@ -35,6 +35,7 @@ def test_pieces_of_any_size_give_the_whole_and_its_gradient(norm, views, kind, r
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiled_pieces_equal_eager_ones():
     critic, sweep, log_density, weights = problem()
     found = []

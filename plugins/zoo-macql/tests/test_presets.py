@@ -42,10 +42,10 @@ def test_sizes_rates_and_budgets_are_the_official_ones(env, expected):
     assert (c.discount, c.critic_steps, c.norm, c.clip, c.reward_agent) == (0.95, 5, "batch", 0.5, 0)
 
 
-def test_the_zoo_preset_repairs_reward_normalisation_and_clipping_alone():
+def test_the_zoo_preset_repairs_reward_and_clipping_alone():
     published, zoo = settings("mpe-cn", "random"), settings("mpe-cn", "random", "zoo")
     changed = {name for name in vars(zoo) if getattr(zoo, name) != getattr(published, name)}
-    assert changed == {"reward_agent", "norm", "clip_per"}
+    assert changed == {"reward_agent", "clip_per"}
 
 
 def test_an_unknown_environment_has_settings_too():
