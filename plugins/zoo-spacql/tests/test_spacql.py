@@ -2,12 +2,17 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from zoo_core import SettingError
+from zoo_core.testing import tiny_config, tiny_dataset, tiny_team
+from zoo_core.training.run import make_learner
 from zoo_critics.testing import critic_update, draw, perturb, plain_q, random_batch, small_team
 from zoo_spacql.algorithm import SPaCQL, SPaCQLConfig, certainty_weights, effective_k
+from zoo_spacql.plugin import zoo_algorithms
 
 B = 10
 
@@ -110,13 +115,17 @@ def test_heads_that_agree_exactly_give_equal_weights_and_no_nan():
     assert torch.isfinite(target.y).all()
 
 
+def test_a_floor_of_zero_is_refused():
+    with pytest.raises(SettingError, match="u_floor must be above 0"):
+        make(u_floor=0.0)
+
+
 def test_no_gradient_flows_through_target_or_disagreement():
     alg, batch, noise = make()
-    assert not alg.critic_loss(batch, noise).value.isnan()
+    live, _, _ = make()
     with torch.no_grad():
         frozen = alg.target(batch, noise)
     alg.target = lambda *_: frozen
-    live, _ = make()[0], None
     one = torch.autograd.grad(alg.critic_loss(batch, noise).value, list(alg.critic.parameters()))
     other = torch.autograd.grad(live.critic_loss(batch, noise).value, list(live.critic.parameters()))
     for a, b in zip(one, other, strict=True):
@@ -132,6 +141,21 @@ def test_rows_without_a_logged_next_action_get_the_joint_target_and_never_read_i
     joint = (alg.target_actor(batch.next_obs) + alg.config.target_noise * noise["target"]).clamp(-1, 1)
     q = alg.target_critic(batch.next_state, joint.unsqueeze(0)).amin(0)[0]
     torch.testing.assert_close(y[row], batch.team_reward[row] + alg.config.discount * q[row])
+
+
+@pytest.mark.parametrize(("truncation", "drawn"), [("skip", False), ("full", True)])
+def test_truncated_steps_are_drawn_only_when_the_setting_says_so(truncation, drawn, monkeypatch):
+    """As a run makes its learner: from the config alone."""
+    (entry,), dataset = zoo_algorithms(), tiny_dataset(tiny_team("continuous"))
+    config = tiny_config(entry, "continuous", truncation=truncation)
+    plan = SimpleNamespace(algorithm=entry, dataset=dataset, config=config, mixer=None, statistics=lambda: None)
+    batches = []
+    loss = SPaCQL.critic_loss
+    monkeypatch.setattr(SPaCQL, "critic_loss", lambda alg, b, noise: batches.append(b) or loss(alg, b, noise))
+    make_learner(plan, [0], "cpu").step()
+    truncated = torch.cat([b.truncated & ~b.terminated for b in batches])
+    assert len(truncated) == config.critic_steps * config.batch_size
+    assert bool(truncated.any()) is drawn
 
 
 def test_terminated_rows_are_worth_their_reward():

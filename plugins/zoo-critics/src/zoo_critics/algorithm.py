@@ -24,6 +24,7 @@ from zoo_core import (
     Phase,
     Polyak,
     Rows,
+    SettingError,
     Statistics,
     TeamSpec,
     Update,
@@ -56,6 +57,10 @@ class ConservativeCritics(Algorithm):
         self, team: TeamSpec, config: Any, *, statistics: Statistics | None = None, mixer: None = None
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
+        if config.reward_agent is not None and not 0 <= config.reward_agent < team.n:
+            raise SettingError(
+                f"reward_agent={config.reward_agent}: {team.env} has agents 0 to {team.n - 1}; null is the team's mean"
+            )
         # Every agent's own state, where a team has them, is one state of n·s numbers to a central critic.
         state_size = team.state_size * (team.n if team.state_kind == "per_agent" else 1)
         self.critic = JointCritic(config.heads, state_size, team.n, team.action_size, config.hidden, config.norm)

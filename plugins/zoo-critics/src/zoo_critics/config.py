@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoo_core import AlgorithmConfig, setting
+from zoo_core import AlgorithmConfig, SettingError, setting
 
 CODE = "CFCQL continuous"
 
@@ -29,7 +29,8 @@ class CriticConfig(AlgorithmConfig):
     samples: int = setting(10, "Actions in each group of the penalty.", source=f"{CODE} num_sampled_actions")
     penalty: str = setting(
         "lse",
-        "lse: logsumexp of Q − log p over the sampled actions; mean: their plain average (SPaCQL Eq. 5 to the letter).",
+        "lse: logsumexp of Q − log p over the sampled actions; mean: their plain average (with penalty_actions=policy "
+        "SPaCQL Eq. 5 to the letter).",
         source=f"{CODE} soft_q, lse_temp 1",
         choices=("lse", "mean"),
     )
@@ -50,6 +51,13 @@ class CriticConfig(AlgorithmConfig):
         source=f"{CODE}; SPaCQL's Algorithm 1 keeps target policies but writes π in line 8",
         choices=("target", "online"),
     )
+    truncation: str = setting(
+        "skip",
+        "Truncated steps, which have no logged a', where an update reads it. skip: never drawn; full: drawn, every "
+        "agent replaced.",
+        source=f"ours: {CODE} utils/buffer.py takes the next row's action, which is another episode's",
+        choices=("skip", "full"),
+    )
     norm: str = setting(
         "batch",
         "batch: inputs of every network by the batch's own statistics, also in targets; layer: hidden layers; none.",
@@ -67,3 +75,8 @@ class CriticConfig(AlgorithmConfig):
     reward_agent: int | None = setting(
         None, "Learn this agent's reward; empty: the mean of the team's.", source="the team's objective"
     )
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "heads", "critic_steps", "samples"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} must be at least 1, not {getattr(self, name)}")
