@@ -38,6 +38,17 @@ def test_target_does_not_read_the_logged_next_action():
     assert torch.isfinite(alg.target(batch, noise).y).all()
 
 
+def test_an_ensemble_of_ten_logs_its_disagreement_at_the_joint_action_and_twins_do_not():
+    """u: the online heads' standard deviation at (s', π'(o')), to compare with ICQL-QS's (SPaCQL, Figure 2)."""
+    alg, batch, noise = make(heads=10)
+    policy = (alg.target_actor(batch.next_obs) + 0.05 * noise["target"]).clamp(-1, 1)
+    rows = torch.cat((batch.next_state, policy.flatten(1)), -1)
+    heads = torch.stack([plain_q(alg.critic, j, rows) for j in range(10)])
+    torch.testing.assert_close(alg.critic_loss(batch, noise).metrics["u"], heads.std(0, correction=0).mean())
+    twin, _, noise = make()
+    assert "u" not in twin.critic_loss(batch, noise).metrics
+
+
 @pytest.mark.parametrize("kind", ["lse", "mean"])
 def test_three_groups_penalty_equals_its_formula(kind):
     """30 actions of each agent: uniform, π(o)+noise, π(o')+noise beside a'; the density of each its own."""

@@ -68,7 +68,16 @@ def test_other_agents_next_actions_matter():
 
 
 def test_an_ensemble_of_ten_logs_its_disagreement_and_twins_do_not():
+    """u: the online heads' standard deviation at (s', π_i', a'_{−i}), averaged over agents and rows."""
     alg, batch, noise = make(heads=10)
-    assert alg.critic_loss(batch, noise).metrics["u"] > 0
+    policy = (alg.target_actor(batch.next_obs) + 0.05 * noise["target"]).clamp(-1, 1)
+    spread = []
+    for i in range(3):
+        for b in range(B):
+            joint = batch.next_action[b].clone() if batch.has_next_action[b] else policy[b].clone()
+            joint[i] = policy[b, i]
+            row = torch.cat((batch.next_state[b], joint.flatten()))[None]
+            spread.append(torch.stack([plain_q(alg.critic, j, row)[0] for j in range(10)]).std(correction=0))
+    torch.testing.assert_close(alg.critic_loss(batch, noise).metrics["u"], torch.stack(spread).mean())
     twin, _, noise = make()
     assert "u" not in twin.critic_loss(batch, noise).metrics
