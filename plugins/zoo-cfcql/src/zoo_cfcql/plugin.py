@@ -18,6 +18,6 @@ def zoo_algorithms():
             ),
             settings="zoo_cfcql:defaults.yaml",
             needs=("rows", "next_action", "state"),
-            table_column="CFCQL in Table 2 of SPaCQL",
+            table_column="CFCQL in Tables 1 and 2 of SPaCQL",
         )
     ]

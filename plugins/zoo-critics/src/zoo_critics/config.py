@@ -13,6 +13,8 @@ CODE = "CFCQL continuous"
 class CriticConfig(AlgorithmConfig):
     """Settings of MACQL, CFCQL, ICQL-QS and SPaCQL; each adds its own."""
 
+    iterations: int = setting(2001, "Passes of the loop.", source=f"{CODE} main.py, simple_spread and simple_tag")
+    batch_size: int = setting(1024, "Rows in a batch.", source=f"{CODE} main.py")
     lr: float = setting(0.01, "Adam's rate, of critics and actors.", source=f"{CODE} main.py, simple_spread")
     hidden: int = setting(64, "Width of both hidden layers of every network.", source=f"{CODE} main.py")
     heads: int = setting(2, "Critics in the ensemble.", source=f"{CODE} utils/networks.py (twin critic)")
@@ -71,9 +73,11 @@ class CriticConfig(AlgorithmConfig):
         source=f"{CODE} maddpg_cc.py",
         choices=("all", "member"),
     )
-    action_l2: float = setting(1e-3, "Weight of the mean squared action in the actors' loss.", source=f"{CODE}")
+    action_l2: float = setting(
+        1e-3, "Weight of the mean squared action in the actors' loss.", source=f"{CODE} maddpg_cc.py"
+    )
     reward_agent: int | None = setting(
-        None, "Learn this agent's reward; empty: the mean of the team's.", source="the team's objective"
+        None, "Learn this agent's reward, counted from 0; null: the mean of the team's.", source="the team's objective"
     )
 
     def __post_init__(self) -> None:
