@@ -147,3 +147,9 @@ def test_discrete_actions_are_refused():
     team = TeamSpec(env="grid", agents=("a",), obs_sizes=(3,), action_sizes=(4,), action_kind="discrete")
     with pytest.raises(SettingError, match="'grid' has discrete"):
         MATD3(team, Config())
+
+
+def test_bounds_other_than_one_are_refused():
+    team = TeamSpec(env="wide", agents=("a",), obs_sizes=(3,), action_sizes=(1,), action_low=-2.0, action_high=1.0)
+    with pytest.raises(SettingError, match=r"'wide' lie within \[-2, 1\]"):
+        MATD3(team, Config())

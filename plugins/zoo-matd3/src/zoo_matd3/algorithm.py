@@ -60,6 +60,9 @@ class MATD3(nn.Module):
         super().__init__()
         if team.discrete:
             raise SettingError(f"matd3 handles continuous actions and {team.env!r} has discrete ones.")
+        if (team.action_low, team.action_high) != (-1.0, 1.0):
+            bounds = f"[{team.action_low:g}, {team.action_high:g}]"
+            raise SettingError(f"matd3 handles actions within [-1, 1] and those of {team.env!r} lie within {bounds}.")
         self.team, self.config, self.updates = team, config, 0
         hidden, joint_size = (config.hidden, config.hidden), team.n * team.obs_size + team.joint_action_size
         with torch.random.fork_rng(devices=[]):
