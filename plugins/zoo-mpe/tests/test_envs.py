@@ -72,15 +72,18 @@ def test_the_team_is_the_benchmarks(name, agents, sizes, scripted, reward):
     assert (team.action_sizes, team.episode_limit) == ((2,) * len(agents), 25)
 
 
-def test_starts_have_the_benchmarks_distribution():
-    env = World(4000)
+@pytest.mark.parametrize(("make", "reach"), [(CooperativeNavigation, 1.0), (PredatorPrey, 0.9), (World, 0.9)])
+def test_starts_have_the_benchmarks_distribution(make, reach):
+    """Agents within ±1 and at rest, landmarks within ±`reach`, all coordinates uniform and independent."""
+    env = make(4000)
     env.reset(range(4000))
     assert not env.world.velocity.any()
-    for values, limit in ((env.world.position, 1.0), (env.world.landmarks, 0.9)):
-        assert np.abs(values).max() <= limit
+    for values, limit in ((env.world.position, 1.0), (env.world.landmarks, reach)):
+        assert 0.99 * limit < np.abs(values).max() <= limit
         np.testing.assert_allclose(values.mean(axis=-1), 0.0, atol=0.04)
         np.testing.assert_allclose(values.var(axis=-1), limit**2 / 3, atol=0.02)
-    assert np.abs(np.corrcoef(env.world.position.reshape(8, -1)) - np.eye(8)).max() < 0.06
+    coordinates = np.concatenate([env.world.position, env.world.landmarks]).reshape(-1, 4000)
+    assert np.abs(np.corrcoef(coordinates) - np.eye(len(coordinates))).max() < 0.06
 
 
 def test_a_uniform_random_policy_returns_what_the_benchmark_reports():
