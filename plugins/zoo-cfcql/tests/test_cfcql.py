@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zoo_cfcql.algorithm import CFCQL, CFCQLConfig
+from zoo_critics.pieces import worth_cutting
 from zoo_critics.testing import critic_update, draw, perturb, plain_q, random_batch, small_team
 
 B = 10
@@ -76,6 +77,53 @@ def test_three_groups_penalty_equals_its_formula(kind):
                 expected[j] += (stacked.mean() if kind == "mean" else torch.logsumexp(stacked, 0)) / (3 * B)
     torch.testing.assert_close(alg.penalty(batch, noise), expected)
     assert alg.phases()[-1].data.next_action
+
+
+def normalised_policy(actor, obs):
+    """π(o) with PyTorch's batch normalisation of each agent's observations: [B, n, a]."""
+    net, actions = actor.net, []
+    for i in range(obs.shape[1]):
+        scale, shift = net.input_norm.weight[i, 0], net.input_norm.bias[i, 0]
+        x = torch.nn.functional.batch_norm(obs[:, i], None, None, scale, shift, training=True)
+        for layer in net.layers:
+            x = torch.relu(x @ layer.weight[i] + layer.bias[i, 0])
+        actions.append(torch.tanh(x @ net.last.weight[i] + net.last.bias[i, 0]))
+    return torch.stack(actions, 1)
+
+
+def test_the_published_update_at_its_own_width_equals_whole_rows_through_pytorchs_layers():
+    """Batch normalisation and a penalty large enough to be cut in pieces: loss and gradient of the formula.
+
+    One forward pass each for the target, the data and all n·m·B penalised rows, as in the official code.
+    """
+    size, samples = 64, 10
+    team = small_team()
+    torch.manual_seed(0)
+    alg = CFCQL(team, CFCQLConfig(batch_size=size))
+    perturb(alg, 0.1)
+    batch, noise = random_batch(team, size), draw(critic_update(alg).noise)
+    ((candidates, _),) = alg.candidates(batch, noise)
+    assert worth_cutting(alg.critic.counterfactual(batch.state, batch.action, candidates.action))
+    policy = (normalised_policy(alg.target_actor, batch.next_obs) + 0.05 * noise["target"]).clamp(-1, 1)
+    next_rows = torch.cat((batch.next_state, policy.flatten(1)), 1)
+    value = torch.minimum(*(plain_q(alg.target_critic, j, next_rows) for j in range(2)))
+    y = (batch.team_reward + 0.95 * (~batch.terminated) * value).detach()
+    rows = []
+    for i in range(3):
+        joint = batch.action.repeat_interleave(samples, 0)
+        joint[:, i] = 2 * noise["uniform"][i].flatten(0, 1) - 1
+        rows.append(torch.cat((batch.state.repeat_interleave(samples, 0), joint.flatten(1)), 1))
+    expected = 0.0
+    for j in range(2):
+        q = plain_q(alg.critic, j, torch.cat((batch.state, batch.action.flatten(1)), 1))
+        penalised = plain_q(alg.critic, j, torch.cat(rows)).view(3, size, samples) - math.log(0.25)
+        xi = torch.logsumexp(penalised, -1).mean(0) - q
+        expected = expected + ((q - y).square() + alg.config.alpha * xi).mean()
+    found = alg.critic_loss(batch, noise).value
+    torch.testing.assert_close(found, expected)
+    parameters = list(alg.critic.parameters())
+    for one, other in zip(*(torch.autograd.grad(v, parameters) for v in (found, expected)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_density_weights_equal_importance_sampling_with_torch_distributions():

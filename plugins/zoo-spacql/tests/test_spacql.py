@@ -10,6 +10,7 @@ import torch
 from zoo_core import SettingError
 from zoo_core.testing import tiny_config, tiny_dataset, tiny_team
 from zoo_core.training.run import make_learner
+from zoo_critics import uniform_subsets
 from zoo_critics.testing import critic_update, draw, perturb, plain_q, random_batch, small_team
 from zoo_spacql.algorithm import SPaCQL, SPaCQLConfig, certainty_weights, effective_k
 from zoo_spacql.plugin import zoo_algorithms
@@ -162,6 +163,20 @@ def test_terminated_rows_are_worth_their_reward():
     alg, batch, noise = make()
     y = alg.target(batch, noise).y[0]
     torch.testing.assert_close(y[batch.terminated], batch.team_reward[batch.terminated])
+
+
+def test_batch_statistics_are_those_of_all_replacements_in_one_pass():
+    """norm=batch: the n·B rows (s', a'^(k)) are normalised together, in the ensemble and in its targets."""
+    alg, batch, noise = make(norm="batch")
+    joint = alg.replace(batch, alg.policy_next_action(batch, noise), uniform_subsets(noise["subsets"]))
+    rows = torch.cat((batch.next_state.expand(3, -1, -1), joint.flatten(2)), -1).flatten(0, 1)
+    online, target = (
+        torch.stack([plain_q(critic, j, rows) for j in range(4)]).view(4, 3, B)
+        for critic in (alg.critic, alg.target_critic)
+    )
+    w = certainty_weights(online.std(0, correction=0))
+    y = batch.team_reward + 0.95 * (~batch.terminated) * (w * target.amin(0)).sum(0)
+    torch.testing.assert_close(alg.target(batch, noise).y[0], y)
 
 
 def test_one_agent_makes_it_single_agent_cql():
