@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.resources
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -34,10 +35,21 @@ from zoo_core.entries import AlgorithmEntry, EnvEntry
 from zoo_core.errors import PluginError, SettingError, did_you_mean
 
 
-def setting(default: Any, doc: str, *, source: str = "", choices: Sequence[Any] | None = None) -> Any:
-    """A documented field of a config dataclass: what it means, where its default comes from, what it may be."""
+def setting(
+    default: Any,
+    doc: str,
+    *,
+    source: str = "",
+    choices: Sequence[Any] | None = None,
+    at_least: float | None = None,
+) -> Any:
+    """A documented field of a config dataclass: what it means, where its default comes from, what it may be.
+
+    `at_least` holds too where a subclass declares the field again without one.
+    """
     return field(
-        default=default, metadata={"doc": doc, "source": source, "choices": tuple(choices) if choices else None}
+        default=default,
+        metadata={"doc": doc, "source": source, "choices": tuple(choices) if choices else None, "at_least": at_least},
     )
 
 
@@ -45,8 +57,8 @@ def setting(default: Any, doc: str, *, source: str = "", choices: Sequence[Any] 
 class AlgorithmConfig:
     """Settings every algorithm has."""
 
-    iterations: int = setting(2001, "Iterations of the last phase: passes of the algorithm's loop.")
-    batch_size: int = setting(1024, "Rows in a batch.")
+    iterations: int = setting(2001, "Iterations of the last phase: passes of the algorithm's loop.", at_least=1)
+    batch_size: int = setting(1024, "Rows in a batch.", at_least=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +129,10 @@ def resolve(
     def put(layer: str, settings: Mapping[str, Any], sourced: bool) -> None:
         for name, given in settings.items():
             if name not in defaults:
-                raise SettingError(f"{entry.name} has no setting {name!r} ({layer}).{did_you_mean(name, defaults)}")
+                raise SettingError(
+                    f"{entry.name} has no setting {name!r} ({layer}).{did_you_mean(str(name), defaults)}"
+                    f" `zoo info {entry.name}` lists them all"
+                )
             value, source = given, ""
             if sourced:
                 if not isinstance(given, Mapping) or "value" not in given or not (given.keys() & {"source", "reason"}):
@@ -136,7 +151,7 @@ def resolve(
     if file is not None:
         try:
             loaded = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise SettingError(f"cannot read the config file {file}: {error}") from error
         if not isinstance(loaded, dict):
             raise SettingError(f"{file} must hold `setting: value` lines")
@@ -172,6 +187,13 @@ def _inheritance(entry: AlgorithmEntry, presets: Mapping[str, Any], name: str) -
     return chain[::-1]
 
 
+def _least(config_type: type, name: str) -> float | None:
+    """The bound of a field, its own or, where a subclass declares the field again without one, that of its base."""
+    classes = [base for base in config_type.__mro__ if dataclasses.is_dataclass(base)]
+    own = (f.metadata.get("at_least") for base in classes for f in dataclasses.fields(base) if f.name == name)
+    return next((least for least in own if least is not None), None)
+
+
 def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
     """The value as the field's type, or a `SettingError` that says what the field takes."""
     annotation = typing.get_type_hints(config_type)[name]
@@ -195,8 +217,11 @@ def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
     if not ok:
         wanted = " or ".join(getattr(a, "__name__", str(a)) for a in allowed)
         raise SettingError(f"{algorithm}: {name} takes {wanted}, not {value!r} ({meta.get('doc', '')})")
-    if isinstance(value, float) and value != value:
-        raise SettingError(f"{algorithm}: {name} must be a number, not NaN")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingError(f"{algorithm}: {name} must be a finite number, not {value}")
+    least = _least(config_type, name)
+    if least is not None and isinstance(value, int | float) and value < least:
+        raise SettingError(f"{algorithm}: {name} must be at least {least}, not {value!r} ({meta.get('doc', '')})")
     if meta.get("choices") and value not in meta["choices"]:
         raise SettingError(
             f"{algorithm}: {name} must be one of {', '.join(map(str, meta['choices']))}, not {value!r}."
