@@ -274,6 +274,39 @@ def test_side_by_side_reports_the_failure_of_one(ask):
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_settings_an_algorithm_cannot_be_built_with_are_the_users_error(ask, mode):
+    with pytest.raises(SettingError, match=r"toy cannot be built with these settings .*learning rate: -1.0"):
+        train(ask(settings={"lr": -1.0}, compile=mode))
+
+
+@pytest.mark.parametrize("name", ["config.json", "manifest.json", "evaluations.json"])
+@pytest.mark.parametrize("damage", ["{}", "[]", "null", "{"])
+def test_a_damaged_record_of_a_run_is_named_and_nothing_is_lost(ask, toy_zoo, name, damage):
+    folder = interrupted(ask(), 10)
+    (folder / name).write_text(damage)
+    before = weights(folder)
+    with pytest.raises(RunError, match=name):
+        train(ask())
+    if name == "config.json":
+        with pytest.raises(RunError, match=name):
+            load_policy(folder, toy_zoo, print)
+    assert same(before, weights(folder))
+
+
+def test_a_final_score_can_be_interrupted_and_made_later(ask, tmp_path):
+    whole = train(ask(out=str(tmp_path / "whole"))).runs[0]
+    folder = interrupted(ask(), 25)
+    assert json.loads((folder / "evaluations.json").read_text())["final"] is None
+    assert train(ask()).runs[0].evaluations == whole.evaluations
+
+
+def test_a_rate_that_diverges_while_compilation_is_weighed_is_reported_by_the_run_itself(ask, monkeypatch, tmp_path):
+    monkeypatch.setattr("zoo_core.training.modes.shutil.which", lambda name: name)
+    with pytest.raises(TrainingDiverged, match=r"'critic' became nan in iteration 12 .*checkpoint of iteration 10"):
+        train(ask(algo="toy-diverges", checkpoint_every=2, compile="auto"))
+
+
 def test_a_full_disk_is_a_clear_error_and_the_run_resumes(ask, tmp_path, monkeypatch):
     import errno
 
@@ -329,6 +362,9 @@ def test_the_trained_policy_can_be_loaded_without_the_dataset(ask, toy_zoo):
         ({"quality": "rnadom"}, UsageError, "Did you mean 'random'"),
         ({"settings": {"lrr": 1.0}}, SettingError, "Did you mean 'lr'"),
         ({"settings": {"lr": "fast"}}, SettingError, "lr takes float"),
+        ({"settings": {"lr": float("inf")}}, SettingError, "lr must be a finite number"),
+        ({"settings": {"iterations": 0}, "iterations": None}, SettingError, "iterations must be at least 1"),
+        ({"quality": "random", "dataset": "toy-line/random"}, UsageError, "not both"),
         ({"preset": "gentel"}, SettingError, "Did you mean 'gentle'"),
         ({"mixer": "vdn"}, UsageError, "vdn"),
         ({"env": ""}, UsageError, "--env"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,10 @@ from filelock import FileLock, Timeout
 from zoo_core.errors import RunError, RunLocked
 from zoo_core.training.files import canonical_json, explained, read_json, sha256, write_json
 from zoo_core.training.scores import Evaluations
+
+CONFIG_KEYS = ("algorithm", "env", "dataset", "mixer", "seed", "team", "statistics", "settings", "identity")
+MANIFEST_KEYS = ("created", "versions", "plugins", "dataset", "modes", "changes")
+"""What each record of a run must hold to be used."""
 
 
 class RunFolder:
@@ -32,12 +36,13 @@ class RunFolder:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Raises `RunError` if this is no run folder."""
-        return dict(read_json(self.path / "config.json", "the run's settings"))
+        """Raises `RunError` if this is no run folder, or a damaged one."""
+        return _record(self.path / "config.json", "the run's settings", CONFIG_KEYS)
 
     @property
     def manifest(self) -> dict[str, Any]:
-        return dict(read_json(self.path / "manifest.json", "what the run was made with"))
+        """Raises `RunError` like `config`."""
+        return _record(self.path / "manifest.json", "what the run was made with", MANIFEST_KEYS)
 
     @property
     def finished(self) -> bool:
@@ -99,7 +104,7 @@ def find_run(parent: Path, seed: int, identity: Mapping[str, Any], *, again: boo
 
 def require_same(folder: RunFolder, identity: Mapping[str, Any]) -> None:
     """Raise `RunError` if the folder belongs to another configuration, naming what differs."""
-    found = folder.config.get("identity", {})
+    found = folder.config["identity"]
     if found == identity:
         return
     differing = [name for name in sorted({*found, *identity}) if found.get(name) != identity.get(name)]
@@ -112,6 +117,15 @@ def require_same(folder: RunFolder, identity: Mapping[str, Any]) -> None:
 def slug(name: str) -> str:
     """A name as a folder: lower case, of `[a-z0-9._-]` alone."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.") or "unnamed"
+
+
+def _record(path: Path, kind: str, keys: Sequence[str]) -> dict[str, Any]:
+    """A JSON file of a run folder that must hold an object with these keys."""
+    found = read_json(path, kind)
+    lacking = [key for key in keys if key not in found] if isinstance(found, dict) else list(keys)
+    if lacking:
+        raise RunError(f"{path} ({kind}) is damaged: it lacks {', '.join(lacking)}. Start another run with --again")
+    return dict(found)
 
 
 def _holder(pid: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from zoo_core.errors import UsageError
+from zoo_core.errors import TrainingDiverged, UsageError
 from zoo_core.nn import compiling
 from zoo_core.training.learner import Learner
 
@@ -68,7 +68,10 @@ def choose_compile(wanted: str, device: str, learner: Callable[[], Learner], not
     probe = learner()
     if len(probe.seeds) > 1:
         return False  # vmap over a compiled function is not supported
-    seconds = _seconds_per_iteration(probe) * probe.total
+    try:
+        seconds = _seconds_per_iteration(probe) * probe.total
+    except TrainingDiverged:
+        return False  # the run itself will say so, with the iteration it happened in
     if seconds < REPAID_AFTER_SECONDS:
         return False
     try:

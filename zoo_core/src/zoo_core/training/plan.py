@@ -183,6 +183,8 @@ def make_plan(
     if algorithm.online:
         raise UsageError(f"{algorithm.name} learns online, not from a dataset. It runs with: {algorithm.online}")
     dataset: Dataset | None = None
+    if request.dataset and request.quality:
+        raise UsageError("--quality chooses among an environment's built-in datasets: give it or --dataset, not both")
     if request.dataset:
         dataset = _open(request.dataset, building, note)
     elif not request.env:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo_core.errors import TrainingDiverged
+from zoo_core.errors import SettingError, TrainingDiverged
 from zoo_core.evaluation import FINAL_FIRST_SEED, PERIODIC_FIRST_SEED, Evaluator
 from zoo_core.training import checkpoints, phase_cache
 from zoo_core.training.construct import build_algorithm
@@ -47,18 +47,29 @@ class SeedRecord:
 
 
 def make_learner(plan: Plan, seeds: Sequence[int], device: str) -> Learner:
-    """Fresh algorithms for these seeds and the learner that trains them."""
+    """Fresh algorithms for these seeds and the learner that trains them.
+
+    Raises `SettingError` if the algorithm cannot be built and the user chose settings of their own.
+    """
     data, needs, statistics = plan.dataset, plan.algorithm.needs, plan.statistics()
-    algorithms = [
-        build_algorithm(plan.algorithm, data.team, plan.config, seed, statistics=statistics, mixer=plan.mixer)
-        for seed in seeds
-    ]
     truncation: Any = getattr(plan.config, "truncation", "skip")
 
     def samplers(need: Any) -> Any:
         return data.sampler(need, truncation=truncation, device=device, state="state" in needs)
 
-    return Learner(algorithms, seeds, samplers, device=device)
+    try:
+        algorithms = [
+            build_algorithm(plan.algorithm, data.team, plan.config, seed, statistics=statistics, mixer=plan.mixer)
+            for seed in seeds
+        ]
+        return Learner(algorithms, seeds, samplers, device=device)
+    except (ArithmeticError, RuntimeError, ValueError) as error:  # what torch says of sizes and rates that cannot be
+        if not (plan.request.settings or plan.request.config_file):
+            raise
+        raise SettingError(
+            f"{plan.algorithm.name} cannot be built with these settings ({type(error).__name__}: {error});"
+            f" `zoo info {plan.algorithm.name} --env {plan.env.name}` shows them and what works"
+        ) from error
 
 
 class GroupRun:
@@ -119,11 +130,7 @@ class GroupRun:
         while not learner.finished:
             if self.stop:
                 self._checkpoint()
-                raise RunInterrupted(
-                    f"stopped after iteration {learner.iteration} of {learner.total}, with a checkpoint:"
-                    " the same command resumes",
-                    self.stop.signal_number,
-                )
+                self._raise_if_stopped()
             phase, number, length = learner.phase_at(learner.iteration)
             if number == 1 and phase.reuse is not None and self._recalled():
                 first = learner.iteration
@@ -145,6 +152,15 @@ class GroupRun:
                 saved = time.perf_counter()
             if number == length and phase.reuse is not None:
                 self._keep_phase()  # after the checkpoint: a resumed run never recalls what it has itself computed
+
+    def _raise_if_stopped(self) -> None:
+        """Raise `RunInterrupted` if a signal asked for it; the caller has written a checkpoint."""
+        if self.stop:
+            raise RunInterrupted(
+                f"stopped after iteration {self.learner.iteration} of {self.learner.total}, with a checkpoint:"
+                " the same command resumes",
+                self.stop.signal_number,
+            )
 
     def _finish(self) -> None:
         """The last point of the curve, the final score, and the tidy files."""
@@ -230,7 +246,10 @@ class GroupRun:
                 record.board.add({"evaluation/return": evaluation.score.mean}, evaluation.iteration)
 
     def _score(self, index: int, episodes: int, first_seed: int) -> Evaluation:
-        returns = self.evaluator.returns(self.learner.algorithm(index), episodes, first_seed).tolist()
+        # Once training is done its checkpoint is written, so a final score that takes long can be given up and resumed.
+        interrupted = self._raise_if_stopped if self.learner.finished else None
+        algorithm = self.learner.algorithm(index)
+        returns = self.evaluator.returns(algorithm, episodes, first_seed, interrupted=interrupted).tolist()
         return Evaluation(self.learner.iteration, Score.of(returns), first_seed, tuple(returns))
 
     def _tell(self, record: SeedRecord, evaluation: Evaluation, *, final: bool = False) -> None:

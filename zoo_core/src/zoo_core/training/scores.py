@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo_core.entries import ReferenceScores
+from zoo_core.errors import RunError
 from zoo_core.training.files import explained, read_json, write_json
 
 FILE = "evaluations.json"
@@ -127,6 +128,9 @@ class Evaluations:
         if not (folder / FILE).exists():
             return cls()
         data = read_json(folder / FILE, "evaluations")
-        reference = ReferenceScores(**data["reference"]) if data["reference"] else None
-        final = Evaluation.from_json(data["final"]) if data["final"] else None
-        return cls(reference, [Evaluation.from_json(e) for e in data["periodic"]], final)
+        try:
+            reference = ReferenceScores(**data["reference"]) if data["reference"] else None
+            final = Evaluation.from_json(data["final"]) if data["final"] else None
+            return cls(reference, [Evaluation.from_json(e) for e in data["periodic"]], final)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{folder / FILE} is damaged ({error!r}). Start another run with --again") from error

@@ -59,6 +59,7 @@ def train(
 
         zoo = load_zoo()
     stop = Stop() if stop is None else stop
+    together = choose_device(request.device) == "cuda" and request.jobs == 1
     plan = make_plan(
         request,
         zoo,
@@ -66,7 +67,6 @@ def train(
         note=lambda text: observer(Note(text)),
     )
     result = TrainResult(plan)
-    together = choose_device(request.device) == "cuda" and request.jobs == 1
 
     def watch(event: Event) -> None:
         if isinstance(event, Finished):
@@ -85,6 +85,7 @@ def train(
         for group in groups:
             _try_group(plan, group, watch, stop)
     result.runs.sort(key=lambda run: run.seed)
+    result.failures.sort(key=lambda failure: failure.seed)
     return result
 
 
