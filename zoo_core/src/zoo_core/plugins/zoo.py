@@ -121,7 +121,7 @@ class Zoo:
         offers = self.offers(kind)
         matches = [o for o in offers if o.name == name] or [o for o in offers if o.qualified_name == name]
         if not matches:
-            raise UnknownName(kind, name, self._known(kind, name), self._broken_hint())
+            raise UnknownName(kind, name, self._known(kind, name), self._absent_hint())
         if len(matches) > 1:
             owners = " and ".join(f"{o.distribution} {o.version}" for o in matches)
             choices = " or ".join(f"{OPTIONS[kind]} {o.qualified_name}" for o in matches)
@@ -138,7 +138,10 @@ class Zoo:
         distribution = name.partition(":")[0]
         return [o.qualified_name for o in offers if o.distribution == distribution] or [o.name for o in offers]
 
-    def _broken_hint(self) -> str:
-        """An unknown name may belong to a plugin that cannot be loaded."""
-        broken = [row.distribution for row in self.plugins if row.state == "broken"]
-        return f"Broken plugins: {', '.join(broken)} (`zoo list plugins` says why)." if broken else ""
+    def _absent_hint(self) -> str:
+        """An unknown name may belong to a plugin that cannot be loaded, or that the user has switched off."""
+        hints = []
+        for state, title in (("broken", "Broken"), ("off", "Switched off")):
+            names = [row.distribution for row in self.plugins if row.state == state]
+            hints += [f"{title} plugins: {', '.join(names)}"] if names else []
+        return f"{'; '.join(hints)} (`zoo list plugins` says why)." if hints else ""
