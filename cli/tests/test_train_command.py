@@ -161,6 +161,27 @@ def test_evaluate_scores_the_trained_policy_again(zoo):
     assert re.search(r"toy +toy-line/random +0 +25 +-\d+\.\d\d ± ", out)
 
 
+def test_evaluate_leaves_out_runs_that_have_no_checkpoint_yet(zoo):
+    zoo(*TRAIN, "--quiet")
+    begun = run_folder().with_name("seed1-00000000")
+    begun.mkdir()
+    (begun / "config.json").write_bytes((run_folder() / "config.json").read_bytes())
+    code, out, err = zoo("evaluate", "runs", "--episodes", "5", "--json")
+    assert (code, len(json.loads(out))) == (0, 1)
+    assert "seed1-00000000 is left out" in err
+    code, _, err = zoo("evaluate", str(begun))
+    assert (code, "no checkpoint yet" in err) == (1, True)
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"1: 2", b"- 1", b"lr: [", b"lr: fast"])
+def test_a_config_file_that_makes_no_sense_is_one_clear_error(zoo, text):
+    Path("my.yaml").write_bytes(text)
+    code, out, err = zoo(*TRAIN, "--config", "my.yaml")
+    assert (code, out) == (2, "")
+    assert "my.yaml" in err or "lr takes float" in err
+    assert "unexpected" not in err
+
+
 def test_evaluate_says_what_is_wrong_with_a_folder(zoo):
     code, _, err = zoo("evaluate", "nowhere")
     assert code == 1

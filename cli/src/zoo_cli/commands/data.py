@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 FORMATS = ("npy", "minari")
 """The names of `zoo_core.data.importers.IMPORTERS`, written out so that `--help` imports nothing heavy."""
 
-_seed = click.option("--seed", default=0, show_default=True, help="Which of a built-in dataset's seeds.")
+_seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which of a built-in dataset's seeds."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _force = click.option("--force", is_flag=True, help="Replace what is there.")
 
@@ -181,7 +183,8 @@ def verify(ctx: click.Context, names: tuple[str, ...], seed: int, as_json: bool)
         show_json(results)
     for result in [] if as_json else results:
         if result["ok"]:
-            click.echo(f"{click.style('ok', fg='green')}       {result['name']}  {str(result['hash'])[:16]}")
+            state = click.style("ok", fg="green")
+            click.echo(f"{state}       {result['name']}  {str(result['hash'])[:16]}  {result['folder']}")
         else:
             click.echo(f"{click.style('damaged', fg='red')}  {result['reason']}")
     if not folders:

@@ -33,10 +33,15 @@ def evaluate(run: Path, episodes: int, seed_offset: int, as_json: bool) -> None:
     from zoo_core.evaluation import FINAL_FIRST_SEED, Evaluator
     from zoo_core.plugins import load_zoo
     from zoo_core.training import Score, find_runs, load_policy
+    from zoo_core.training.checkpoints import latest_iteration
 
     torch.set_num_threads(1)
-    zoo, results = load_zoo(), []
-    for folder in find_runs(run):
+    zoo, results, folders = load_zoo(), [], find_runs(run)
+    scored = [folder for folder in folders if latest_iteration(folder.checkpoints) is not None]
+    for folder in folders if scored else ():
+        if folder not in scored:
+            click.echo(f"warning: {folder.path} is left out: it has no checkpoint yet", err=True)
+    for folder in scored or folders[:1]:  # of several runs without one, the first says so
         policy = load_policy(folder.path, zoo, lambda text: click.echo(f"warning: {text}", err=True))
         first = FINAL_FIRST_SEED + seed_offset
         score = Score.of(Evaluator(policy.env).returns(policy.algorithm, episodes, first).tolist())
