@@ -160,12 +160,6 @@ def test_it_finds_the_best_actions_of_a_one_step_game_and_with_a_flipped_sign_do
         assert error > 0.5
 
 
-@pytest.mark.parametrize("name", ["heads", "samples", "critic_steps", "hidden"])
-def test_a_count_below_one_is_refused_by_name(name):
-    with pytest.raises(SettingError, match=f"{name} must be at least 1, not 0"):
-        CriticConfig(**{name: 0})
-
-
 @pytest.mark.parametrize("agent", [-1, 3])
 def test_the_reward_of_an_agent_that_is_not_there_is_refused(agent):
     with pytest.raises(SettingError, match="agents 0 to 2"):

@@ -116,9 +116,11 @@ def test_heads_that_agree_exactly_give_equal_weights_and_no_nan():
     assert torch.isfinite(target.y).all()
 
 
-def test_a_floor_of_zero_is_refused():
-    with pytest.raises(SettingError, match="u_floor must be above 0"):
-        make(u_floor=0.0)
+@pytest.mark.parametrize("name", ["heads", "samples", "critic_steps", "hidden", "penalty_noise", "u_floor"])
+def test_a_count_or_scale_of_zero_is_refused_by_name(name):
+    (entry,) = zoo_algorithms()
+    with pytest.raises(SettingError, match=f"{name} must be at least"):
+        tiny_config(entry, "continuous", **{name: 0})
 
 
 def test_no_gradient_flows_through_target_or_disagreement():

@@ -32,12 +32,16 @@ class WeightsConfig(CriticConfig):
         choices=("none", "softmax", "softmin"),
     )
     cf_tau: float = setting(1.0, "τ of these weights.", source="CFCQL continuous: the default; per dataset unknown")
-    density_iterations: int = setting(100_000, "Updates of the density.", source=VAE)
-    density_batch_size: int = setting(256, "Rows in a batch for the density.", source=VAE)
-    density_hidden: int = setting(750, "Width of the density's networks.", source=VAE)
+    density_iterations: int = setting(100_000, "Updates of the density.", source=VAE, at_least=1)
+    density_batch_size: int = setting(256, "Rows in a batch for the density.", source=VAE, at_least=1)
+    density_hidden: int = setting(750, "Width of the density's networks.", source=VAE, at_least=1)
     density_lr: float = setting(1e-4, "Adam's rate for the density.", source=VAE)
-    density_beta: float = setting(0.5, "β: weight of the divergence; the decoder's variance is β/4.", source=VAE)
-    density_samples: int = setting(20, "Latents of one estimate.", source="CFCQL continuous maddpg_cc.py:158-168")
+    density_beta: float = setting(
+        0.5, "β: weight of the divergence; the decoder's variance is β/4.", source=VAE, at_least=1e-6
+    )
+    density_samples: int = setting(
+        20, "Latents of one estimate.", source="CFCQL continuous maddpg_cc.py:158-168", at_least=1
+    )
 
 
 class DensityWeights(ConservativeCritics):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoo_core import AlgorithmConfig, SettingError, setting
+from zoo_core import AlgorithmConfig, setting
 
 CODE = "CFCQL continuous"
 
@@ -16,8 +16,8 @@ class CriticConfig(AlgorithmConfig):
     iterations: int = setting(2001, "Passes of the loop.", source=f"{CODE} main.py, simple_spread and simple_tag")
     batch_size: int = setting(1024, "Rows in a batch.", source=f"{CODE} main.py")
     lr: float = setting(0.01, "Adam's rate, of critics and actors.", source=f"{CODE} main.py, simple_spread")
-    hidden: int = setting(64, "Width of both hidden layers of every network.", source=f"{CODE} main.py")
-    heads: int = setting(2, "Critics in the ensemble.", source=f"{CODE} utils/networks.py (twin critic)")
+    hidden: int = setting(64, "Width of both hidden layers of every network.", source=f"{CODE} main.py", at_least=1)
+    heads: int = setting(2, "Critics in the ensemble.", source=f"{CODE} utils/networks.py (twin critic)", at_least=1)
     discount: float = setting(
         0.95, "γ.", source=f"{CODE} maddpg_cc.py: the default of init_from_env, which main.py never overrides"
     )
@@ -26,9 +26,12 @@ class CriticConfig(AlgorithmConfig):
         5,
         "Critic updates in an iteration, each on its own batch; actors learn on the first.",
         source=f"{CODE} ca_ratio",
+        at_least=1,
     )
     alpha: float = setting(1.0, "α: weight of the conservative penalty.", source=f"{CODE} cql_alpha")
-    samples: int = setting(10, "Actions in each group of the penalty.", source=f"{CODE} num_sampled_actions")
+    samples: int = setting(
+        10, "Actions in each group of the penalty.", source=f"{CODE} num_sampled_actions", at_least=1
+    )
     penalty: str = setting(
         "lse",
         "lse: logsumexp of Q − log p over the sampled actions; mean: their plain average (with penalty_actions=policy "
@@ -43,7 +46,9 @@ class CriticConfig(AlgorithmConfig):
         source=f"{CODE}: uniform on particle worlds, three groups on HalfCheetah",
         choices=("uniform", "policy", "three_groups"),
     )
-    penalty_noise: float = setting(0.2, "Standard deviation of that noise.", source=f"{CODE} cql_sample_noise_level")
+    penalty_noise: float = setting(
+        0.2, "Standard deviation of that noise.", source=f"{CODE} cql_sample_noise_level", at_least=1e-6
+    )
     target_noise: float = setting(
         0.05, "Standard deviation of the noise on the policies' next actions.", source=f"{CODE} action_noise_scale"
     )
@@ -79,8 +84,3 @@ class CriticConfig(AlgorithmConfig):
     reward_agent: int | None = setting(
         None, "Learn this agent's reward, counted from 0; null: the mean of the team's.", source="the team's objective"
     )
-
-    def __post_init__(self) -> None:
-        for name in ("hidden", "heads", "critic_steps", "samples"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} must be at least 1, not {getattr(self, name)}")

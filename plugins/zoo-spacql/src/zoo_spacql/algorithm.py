@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo_core import Batch, Draw, Noise, SettingError, setting
+from zoo_core import Batch, Draw, Noise, setting
 from zoo_critics import ConservativeCritics, CriticConfig, Target, disagreement, state_of, uniform_subsets
 
 
@@ -26,12 +26,9 @@ class SPaCQLConfig(CriticConfig):
     """The family's settings, ten heads, and the floor of u."""
 
     heads: int = setting(10, "Critics in the ensemble.", source="SPaCQL, Experimental setup")
-    u_floor: float = setting(1e-6, "Smallest u_k, so that agreeing heads do not divide by zero.", source="ours")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.u_floor <= 0:
-            raise SettingError(f"u_floor must be above 0, not {self.u_floor}: weights are 1/u")
+    u_floor: float = setting(
+        1e-6, "Smallest u_k, so that agreeing heads do not divide by zero.", source="ours", at_least=1e-12
+    )
 
 
 class SPaCQL(ConservativeCritics):
