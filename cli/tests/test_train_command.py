@@ -100,7 +100,7 @@ def test_bc_stands_in_the_table_if_a_run_of_it_on_the_same_data_exists(zoo, tmp_
     for name in ("config.json", "evaluations.json"):
         (stand_in / name).write_bytes((done / name).read_bytes())
     _, out, _ = zoo(*TRAIN)
-    assert re.search(r"^ +bc, last +-\d", out, re.M)
+    assert re.search(r"^ +bc, last +-\d.* 40 episodes, at 25$", out, re.M)
     config = json.loads((stand_in / "config.json").read_text())
     config["dataset"]["hash"] = "of other data"
     (stand_in / "config.json").write_text(json.dumps(config))

