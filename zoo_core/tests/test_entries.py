@@ -45,6 +45,13 @@ def test_a_factory_that_cannot_be_imported_names_entry_and_factory(factory):
         MixerEntry("x", "", factory, SOURCE).load()
 
 
+def test_whatever_a_factorys_module_raises_is_the_plugins_error(tmp_path, monkeypatch):
+    (tmp_path / "explodes_on_import.py").write_text("raise RuntimeError('no fuse')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match=r"RuntimeError: no fuse.*zoo doctor"):
+        MixerEntry("x", "", "explodes_on_import:thing", SOURCE).load()
+
+
 def test_reference_scores_normalise_random_to_0_and_expert_to_100():
     reference = ReferenceScores(159.8, 516.8, "")
     assert reference.normalise(159.8) == 0.0

@@ -170,8 +170,8 @@ def _settings(zoo: Zoo, entry: AlgorithmEntry, env: str, quality: str, preset: s
         raise
     except ZooError as error:
         return {"error": str(error)}
-    except Exception as error:  # the plugin's own code: whatever it raises, the rest of the card stands
-        return {"error": f"{entry.factory} cannot be imported: {type(error).__name__}: {error}"}
+    except AttributeError as error:  # no `Config`: the rest of the card stands
+        return {"error": f"{entry.factory} is no algorithm: {error}"}
     docs = {field.name: field.metadata for field in dataclasses.fields(config_type)}
     return {
         "preset": resolved.preset,

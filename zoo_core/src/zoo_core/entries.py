@@ -69,13 +69,14 @@ class Entry:
     source: Source
 
     def load(self) -> Callable[..., Any]:
-        """Import the factory."""
+        """Import the factory. Raises `PluginError`, whatever goes wrong there."""
         module, _, attribute = self.factory.partition(":")
         try:
             found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # the plugin's own code may raise anything
             raise PluginError(
-                f"{self.KIND} {self.name!r}: cannot import its factory {self.factory!r}: {error}"
+                f"{self.KIND} {self.name!r}: cannot import its factory {self.factory!r}:"
+                f" {type(error).__name__}: {error}. `zoo doctor` says how to mend it"
             ) from error
         return found
 

@@ -251,7 +251,7 @@ def _mixer(request: TrainRequest, algorithm: AlgorithmEntry, zoo: Zoo) -> MixerE
     if not fitting:
         raise IncompatiblePair(
             f"{algorithm.name} requires a mixer that is {' and '.join(algorithm.mixer) or 'any'}, and none is"
-            " installed: pip install zoo-mixers"
+            " installed: `zoo list mixers --available` says how to install one"
         )
     return fitting[0]
 
