@@ -174,6 +174,12 @@ def parse_assignments(assignments: Sequence[str], option: str = "--set") -> dict
     return parsed
 
 
+def qualities_with_settings(entry: AlgorithmEntry, env: str) -> list[str]:
+    """The dataset qualities for which an algorithm's presets hold settings of their own, on one environment."""
+    sections = (preset.get(env) or {} for preset in load_presets(entry).values())
+    return sorted({quality for section in sections for quality in section} - {"*"})
+
+
 def _inheritance(entry: AlgorithmEntry, presets: Mapping[str, Any], name: str) -> list[str]:
     """The preset and what it extends, base first."""
     chain: list[str] = []

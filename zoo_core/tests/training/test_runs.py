@@ -364,7 +364,11 @@ def test_the_trained_policy_can_be_loaded_without_the_dataset(ask, toy_zoo):
         ({"settings": {"lr": "fast"}}, SettingError, "lr takes float"),
         ({"settings": {"lr": float("inf")}}, SettingError, "lr must be a finite number"),
         ({"settings": {"iterations": 0}, "iterations": None}, SettingError, "iterations must be at least 1"),
-        ({"quality": "random", "dataset": "toy-line/random"}, UsageError, "not both"),
+        (
+            {"quality": "best", "dataset": "toy-line/random"},
+            UsageError,
+            "no settings for toy-line data of quality 'best'",
+        ),
         ({"preset": "gentel"}, SettingError, "Did you mean 'gentle'"),
         ({"mixer": "vdn"}, UsageError, "vdn"),
         ({"env": ""}, UsageError, "--env"),

@@ -27,7 +27,10 @@ AT_LEAST_ONE = click.IntRange(min=1)
 )
 @click.option("--algo", required=True, help="The algorithm (see `zoo list algos`).")
 @click.option("--env", default="", help="The environment; may be left out if --dataset says it.")
-@click.option("--quality", default="", help="Quality of the environment's built-in dataset.  [default: the env's]")
+@click.option(
+    "--quality", default="",
+    help="Quality of the environment's built-in dataset; beside --dataset, whose settings hold.  [default: the env's]",
+)  # fmt: skip
 @click.option("--dataset", default="", help="A dataset's name, a folder, or minari:<id>.")
 @click.option("--preset", default=None, help="Settings as published, or the zoo's: published or zoo.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")

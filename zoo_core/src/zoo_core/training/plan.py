@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core.algorithms import Statistics
 from zoo_core.compatibility import require_mixer, require_pair
-from zoo_core.config import Resolved, resolve
+from zoo_core.config import Resolved, qualities_with_settings, resolve
 from zoo_core.data import Dataset, resolve_dataset
 from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry, EnvEntry, MixerEntry, ReferenceScores
 from zoo_core.errors import IncompatiblePair, UsageError, did_you_mean
@@ -28,7 +28,8 @@ class TrainRequest:
 
     Attributes:
         algo, env: names, or `distribution:name`.
-        quality: of the environment's built-in datasets; empty takes the environment's default.
+        quality: of the environment's built-in datasets; empty takes the environment's default. Beside `dataset`, the
+            quality whose settings hold.
         dataset: instead of env and quality: a name, a folder or `minari:<id>`.
         preset, config_file, settings: see `zoo_core.config.resolve`.
         mixer: a mixer's name, for algorithms that take one.
@@ -183,8 +184,6 @@ def make_plan(
     if algorithm.online:
         raise UsageError(f"{algorithm.name} learns online, not from a dataset. It runs with: {algorithm.online}")
     dataset: Dataset | None = None
-    if request.dataset and request.quality:
-        raise UsageError("--quality chooses among an environment's built-in datasets: give it or --dataset, not both")
     if request.dataset:
         dataset = _open(request.dataset, building, note)
     elif not request.env:
@@ -199,7 +198,7 @@ def make_plan(
         algorithm.load().Config,  # type: ignore[attr-defined]
         env=env,
         action_kind=kinds[0],
-        quality=dataset.name.removeprefix(f"{env.name}/") if dataset else name.partition("/")[2],
+        quality=_settings_quality(request, algorithm, env, dataset, note) if dataset else name.partition("/")[2],
         preset=request.preset,
         file=Path(request.config_file) if request.config_file else None,
         overrides=_overrides(request),
@@ -229,6 +228,29 @@ def _dataset_name(request: TrainRequest, env: EnvEntry, zoo: Zoo) -> str:
     if quality not in qualities:
         raise UsageError(f"{env.name} has no dataset of quality {quality!r}.{did_you_mean(quality, qualities)}")
     return next(o.name for o in zoo.datasets if o.entry.env == env.name and o.entry.quality == quality)
+
+
+def _settings_quality(
+    request: TrainRequest,
+    algorithm: AlgorithmEntry,
+    env: EnvEntry,
+    dataset: Dataset,
+    note: Callable[[str], None] | None,
+) -> str:
+    """Whose settings a dataset given by name takes: the quality asked for, else the one its name says."""
+    known = qualities_with_settings(algorithm, env.name)
+    if request.quality and request.quality not in known:
+        raise UsageError(
+            f"{algorithm.name} has no settings for {env.name} data of quality {request.quality!r}."
+            f"{did_you_mean(request.quality, known)}"
+        )
+    quality = request.quality or dataset.name.removeprefix(f"{env.name}/")
+    if known and quality not in known and note is not None:
+        note(
+            f"{dataset.name} does not say its quality: {algorithm.name} runs with settings for any {env.name} data."
+            f" --quality takes those of {', '.join(known)}"
+        )
+    return quality
 
 
 def _open(name: str, building: Callable[[str, int, int], None] | None, note: Callable[[str], None] | None) -> Dataset:
