@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROJECTS := $(wildcard */pyproject.toml plugins/*/pyproject.toml)
 
-.PHONY: help install demo test lint bench docs matrix results clean
+.PHONY: help install demo test lint bench matrix results clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,7 @@ lint: install  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: install  ## what an update, an environment step, opening a dataset and `zoo list` cost
-	$(BIN)/python bench/run.py
+	$(BIN)/python bench/run.py --write
 
 matrix: install  ## every algorithm on every environment it goes with, 20 iterations each
 	ZOO_FULL_MATRIX=1 $(BIN)/python -m pytest -n 2 tests/test_capability_matrix.py
