@@ -59,25 +59,29 @@ def team_score(evaluations: Sequence[Evaluation]) -> tuple[Score, str]:
     """One run: over its episodes. Several: over the runs' means. And which of the two it is, in words."""
     if len(evaluations) == 1:
         return evaluations[0].score, f"{evaluations[0].score.count:,} episodes"
-    count = evaluations[0].score.count
-    return Score.of([e.score.mean for e in evaluations]), f"{len(evaluations)} seeds × {count:,} episodes"
+    least, most = (choose(e.score.count for e in evaluations) for choose in (min, max))
+    episodes = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return Score.of([e.score.mean for e in evaluations]), f"{len(evaluations)} seeds × {episodes} episodes"
 
 
 def baseline_finals(parent: Path, dataset_hash: str) -> list[Evaluation]:
-    """Final evaluations of the finished runs below `parent` on this data, the newest of each seed."""
-    newest: dict[int, tuple[float, Evaluation]] = {}
+    """Final evaluations of the runs below `parent` on this data that trained longest, one of each seed.
+
+    Of several runs of one seed the one scored over most episodes counts, then the newest.
+    """
+    found: dict[int, list[tuple[int, int, float, Evaluation]]] = {}
     for path in sorted(parent.glob("seed*/config.json")):
         folder = RunFolder(path.parent)
         try:
             config, final = folder.config, Evaluations.load(folder.path).final
         except RunError:
             continue  # a damaged run of another algorithm is not this run's business
-        if final is None or config["dataset"]["hash"] != dataset_hash:
-            continue
-        when = path.stat().st_mtime
-        if when >= newest.get(config["seed"], (0.0, final))[0]:
-            newest[config["seed"]] = (when, final)
-    return [final for _, final in newest.values()]
+        if final is not None and config["dataset"]["hash"] == dataset_hash:
+            rank = final.iteration, final.score.count, path.stat().st_mtime
+            found.setdefault(config["seed"], []).append((*rank, final))
+    best = [max(runs, key=lambda run: run[:3])[3] for _, runs in sorted(found.items())]
+    longest = max((final.iteration for final in best), default=0)
+    return [final for final in best if final.iteration == longest]
 
 
 def _row(
