@@ -48,6 +48,12 @@ class Config(AlgorithmConfig):
     clip: float | None = setting(None, "Largest norm; empty: none.")
     quirk: bool = setting(False, "A quirk.")
     sizes: tuple[int, ...] = setting((1, 2), "Sizes.")
+    share: float | None = setting(0.5, "A share.", at_least=0, at_most=1)
+
+
+@dataclass(frozen=True)
+class Derived(Config):
+    share: float | None = setting(0.25, "The same share, by another default.")
 
 
 @pytest.fixture
@@ -99,6 +105,7 @@ def test_every_value_remembers_its_layer_and_source(entry, tmp_path):
         "clip": ("file mine.yaml", ""),
         "quirk": ("default", ""),
         "sizes": ("default", ""),
+        "share": ("default", ""),
     }
     assert resolved.as_json()["settings"]["lr"] == {
         "value": 4.0,
@@ -132,11 +139,24 @@ def test_the_first_preset_is_the_default_and_extends_inherits(entry):
         ({"clip": "tight"}, "clip takes float or NoneType"),
         ({"penalty": "maen"}, "Did you mean 'mean'"),
         ({"sizes": 3}, "sizes takes"),
+        ({"share": -0.01}, r"share must be at least 0, not -0.01 \(A share.\)"),
+        ({"share": 1.01}, r"share must be at most 1, not 1.01 \(A share.\)"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_it_takes(entry, overrides, message):
     with pytest.raises(SettingError, match=message):
         settle(entry, overrides=overrides)
+
+
+@pytest.mark.parametrize(("given", "words"), [(-1, "at least 0"), (2, "at most 1")])
+def test_bounds_hold_where_a_subclass_declares_the_field_again(entry, given, words):
+    with pytest.raises(SettingError, match=words):
+        resolve(entry, Derived, env=ENV, action_kind="continuous", overrides={"share": given})
+
+
+@pytest.mark.parametrize("given", [0, 1, None])
+def test_bounds_themselves_are_allowed_and_so_is_nothing_where_the_type_says_so(entry, given):
+    assert settle(entry, overrides={"share": given}).config.share == given
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,19 @@ def test_heads_that_agree_exactly_give_equal_weights_and_no_nan():
     assert torch.isfinite(target.y).all()
 
 
-@pytest.mark.parametrize("name", ["heads", "samples", "critic_steps", "hidden", "penalty_noise", "u_floor"])
+@pytest.mark.parametrize("name", ["heads", "samples", "critic_steps", "hidden", "penalty_noise", "u_floor", "lr"])
 def test_a_count_or_scale_of_zero_is_refused_by_name(name):
     (entry,) = zoo_algorithms()
     with pytest.raises(SettingError, match=f"{name} must be at least"):
         tiny_config(entry, "continuous", **{name: 0})
+
+
+@pytest.mark.parametrize("name", ["discount", "tau"])
+@pytest.mark.parametrize(("value", "words"), [(-0.01, "at least 0"), (1.01, "at most 1")])
+def test_a_share_outside_0_to_1_is_refused_by_name(name, value, words):
+    (entry,) = zoo_algorithms()
+    with pytest.raises(SettingError, match=f"{name} must be {words}, not {value}"):
+        tiny_config(entry, "continuous", **{name: value})
 
 
 def test_no_gradient_flows_through_target_or_disagreement():

@@ -42,15 +42,14 @@ def setting(
     source: str = "",
     choices: Sequence[Any] | None = None,
     at_least: float | None = None,
+    at_most: float | None = None,
 ) -> Any:
     """A documented field of a config dataclass: what it means, where its default comes from, what it may be.
 
-    `at_least` holds too where a subclass declares the field again without one.
+    `at_least` and `at_most` hold too where a subclass declares the field again without them.
     """
-    return field(
-        default=default,
-        metadata={"doc": doc, "source": source, "choices": tuple(choices) if choices else None, "at_least": at_least},
-    )
+    metadata = {"doc": doc, "source": source, "choices": tuple(choices) if choices else None}
+    return field(default=default, metadata={**metadata, "at_least": at_least, "at_most": at_most})
 
 
 @dataclass(frozen=True)
@@ -193,11 +192,21 @@ def _inheritance(entry: AlgorithmEntry, presets: Mapping[str, Any], name: str) -
     return chain[::-1]
 
 
-def _least(config_type: type, name: str) -> float | None:
-    """The bound of a field, its own or, where a subclass declares the field again without one, that of its base."""
+def _bound(config_type: type, name: str, which: str) -> float | None:
+    """A field's `at_least` or `at_most`, its own or, where a subclass declares it again without, that of its base."""
     classes = [base for base in config_type.__mro__ if dataclasses.is_dataclass(base)]
-    own = (f.metadata.get("at_least") for base in classes for f in dataclasses.fields(base) if f.name == name)
-    return next((least for least in own if least is not None), None)
+    own = (f.metadata.get(which) for base in classes for f in dataclasses.fields(base) if f.name == name)
+    return next((bound for bound in own if bound is not None), None)
+
+
+def _require_within_bounds(algorithm: str, config_type: type, name: str, value: float, doc: str) -> None:
+    least, most = _bound(config_type, name, "at_least"), _bound(config_type, name, "at_most")
+    for words, bound, outside in (
+        ("at least", least, least is not None and value < least),
+        ("at most", most, most is not None and value > most),
+    ):
+        if outside:
+            raise SettingError(f"{algorithm}: {name} must be {words} {bound}, not {value!r} ({doc})")
 
 
 def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
@@ -225,9 +234,8 @@ def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
         raise SettingError(f"{algorithm}: {name} takes {wanted}, not {value!r} ({meta.get('doc', '')})")
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingError(f"{algorithm}: {name} must be a finite number, not {value}")
-    least = _least(config_type, name)
-    if least is not None and isinstance(value, int | float) and value < least:
-        raise SettingError(f"{algorithm}: {name} must be at least {least}, not {value!r} ({meta.get('doc', '')})")
+    if isinstance(value, int | float):
+        _require_within_bounds(algorithm, config_type, name, value, meta.get("doc", ""))
     if meta.get("choices") and value not in meta["choices"]:
         raise SettingError(
             f"{algorithm}: {name} must be one of {', '.join(map(str, meta['choices']))}, not {value!r}."

@@ -36,7 +36,9 @@ from zoo_core.nn import StackedMLP
 class BCConfig(AlgorithmConfig):
     iterations: int = setting(10_000, "Gradient steps.", source="our choice; the loss is flat well before")
     batch_size: int = setting(1024, "Rows in a batch.", source="the CFCQL family's")
-    lr: float = setting(1e-3, "Adam's step size; it decays to zero along a cosine.", source="our choice")
+    lr: float = setting(
+        1e-3, "Adam's step size; it decays to zero along a cosine.", source="our choice", at_least=1e-12
+    )
     hidden: int = setting(64, "Width of both hidden layers of an actor.", source="the CFCQL family's", at_least=1)
 
 

@@ -31,11 +31,13 @@ class WeightsConfig(CriticConfig):
         source="CFCQL continuous maddpg_cc.py get_cf_weight; the repository's versions differ in the sign",
         choices=("none", "softmax", "softmin"),
     )
-    cf_tau: float = setting(1.0, "τ of these weights.", source="CFCQL continuous: the default; per dataset unknown")
+    cf_tau: float = setting(
+        1.0, "τ of these weights.", source="CFCQL continuous: the default; per dataset unknown", at_least=0
+    )
     density_iterations: int = setting(100_000, "Updates of the density.", source=VAE, at_least=1)
     density_batch_size: int = setting(256, "Rows in a batch for the density.", source=VAE, at_least=1)
     density_hidden: int = setting(750, "Width of the density's networks.", source=VAE, at_least=1)
-    density_lr: float = setting(1e-4, "Adam's rate for the density.", source=VAE)
+    density_lr: float = setting(1e-4, "Adam's rate for the density.", source=VAE, at_least=1e-12)
     density_beta: float = setting(
         0.5, "β: weight of the divergence; the decoder's variance is β/4.", source=VAE, at_least=1e-6
     )

@@ -15,20 +15,28 @@ class CriticConfig(AlgorithmConfig):
 
     iterations: int = setting(2001, "Passes of the loop.", source=f"{CODE} main.py, simple_spread and simple_tag")
     batch_size: int = setting(1024, "Rows in a batch.", source=f"{CODE} main.py")
-    lr: float = setting(0.01, "Adam's rate, of critics and actors.", source=f"{CODE} main.py, simple_spread")
+    lr: float = setting(
+        0.01, "Adam's rate, of critics and actors.", source=f"{CODE} main.py, simple_spread", at_least=1e-12
+    )
     hidden: int = setting(64, "Width of both hidden layers of every network.", source=f"{CODE} main.py", at_least=1)
     heads: int = setting(2, "Critics in the ensemble.", source=f"{CODE} utils/networks.py (twin critic)", at_least=1)
     discount: float = setting(
-        0.95, "γ.", source=f"{CODE} maddpg_cc.py: the default of init_from_env, which main.py never overrides"
+        0.95,
+        "γ.",
+        source=f"{CODE} maddpg_cc.py: the default of init_from_env, which main.py never overrides",
+        at_least=0,
+        at_most=1,
     )
-    tau: float = setting(0.01, "τ: how far targets move once an iteration.", source=f"{CODE} main.py")
+    tau: float = setting(
+        0.01, "τ: how far targets move once an iteration.", source=f"{CODE} main.py", at_least=0, at_most=1
+    )
     critic_steps: int = setting(
         5,
         "Critic updates in an iteration, each on its own batch; actors learn on the first.",
         source=f"{CODE} ca_ratio",
         at_least=1,
     )
-    alpha: float = setting(1.0, "α: weight of the conservative penalty.", source=f"{CODE} cql_alpha")
+    alpha: float = setting(1.0, "α: weight of the conservative penalty.", source=f"{CODE} cql_alpha", at_least=0)
     samples: int = setting(
         10, "Actions in each group of the penalty.", source=f"{CODE} num_sampled_actions", at_least=1
     )
@@ -50,7 +58,10 @@ class CriticConfig(AlgorithmConfig):
         0.2, "Standard deviation of that noise.", source=f"{CODE} cql_sample_noise_level", at_least=1e-6
     )
     target_noise: float = setting(
-        0.05, "Standard deviation of the noise on the policies' next actions.", source=f"{CODE} action_noise_scale"
+        0.05,
+        "Standard deviation of the noise on the policies' next actions.",
+        source=f"{CODE} action_noise_scale",
+        at_least=0,
     )
     next_policy: str = setting(
         "target",
@@ -71,7 +82,7 @@ class CriticConfig(AlgorithmConfig):
         source=f"{CODE} utils/networks.py",
         choices=("none", "layer", "batch"),
     )
-    clip: float = setting(0.5, "Largest gradient norm.", source=f"{CODE} maddpg_cc.py")
+    clip: float = setting(0.5, "Largest gradient norm.", source=f"{CODE} maddpg_cc.py", at_least=1e-12)
     clip_per: str = setting(
         "all",
         "Clip the critics' gradient over all heads together, or for each head (member); each actor's always is.",
@@ -79,7 +90,7 @@ class CriticConfig(AlgorithmConfig):
         choices=("all", "member"),
     )
     action_l2: float = setting(
-        1e-3, "Weight of the mean squared action in the actors' loss.", source=f"{CODE} maddpg_cc.py"
+        1e-3, "Weight of the mean squared action in the actors' loss.", source=f"{CODE} maddpg_cc.py", at_least=0
     )
     reward_agent: int | None = setting(
         None, "Learn this agent's reward, counted from 0; null: the mean of the team's.", source="the team's objective"

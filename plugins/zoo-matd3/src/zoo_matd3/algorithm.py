@@ -29,9 +29,13 @@ class Config:
     """Settings of the learner and of the loop that feeds it."""
 
     hidden: int = setting(64, "Width of both hidden layers of every network.")
-    lr: float = setting(1e-3, "Adam's rate, actors and critics.")
-    gamma: float = setting(0.95, "Discount γ.", source="MADDPG; the offline benchmark trains with the same")
-    tau: float = setting(0.01, "Share τ of the online networks in a target update.", source="MADDPG")
+    lr: float = setting(1e-3, "Adam's rate, actors and critics.", at_least=1e-12)
+    gamma: float = setting(
+        0.95, "Discount γ.", source="MADDPG; the offline benchmark trains with the same", at_least=0, at_most=1
+    )
+    tau: float = setting(
+        0.01, "Share τ of the online networks in a target update.", source="MADDPG", at_least=0, at_most=1
+    )
     batch_size: int = setting(256, "Transitions in one update.")
     reward_scale: float = setting(0.1, "Rewards are multiplied by this before learning; reported returns are not.")
     exploration: float = setting(0.1, "Standard deviation of the noise on executed actions.", source="TD3")
