@@ -41,6 +41,17 @@ def products(shape: Shape, heads: int, penalty: str, forwards: int) -> list[tupl
     return found
 
 
+def clone_products(shape: Shape) -> list[tuple[Product, int]]:
+    """Every matrix product of one update of behaviour cloning: each agent's actor, forward and backward."""
+    b, h, found = shape.batch, shape.hidden, []
+    for inputs, outputs, first in ((shape.obs, h, True), (h, h, False), (h, shape.action, False)):
+        found.append((((b, inputs), (inputs, outputs)), shape.agents))
+        found.append((((inputs, b), (b, outputs)), shape.agents))
+        if not first:
+            found.append((((b, outputs), (outputs, inputs)), shape.agents))
+    return found
+
+
 def flops(found: list[tuple[Product, int]]) -> float:
     """Multiplications and additions of these products."""
     return float(sum(2 * m * k * n * times for ((m, k), (_, n)), times in found))

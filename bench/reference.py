@@ -168,8 +168,30 @@ class Reference:
         self.update_targets()
 
 
-def reference_for(algorithm: str, shape: Shape) -> Reference:
+class CloneReference:
+    """Behaviour cloning, an actor at a time."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.actors = nn.ModuleList(
+            perceptron(shape.obs, shape.hidden, shape.action, tanh=True) for _ in range(shape.agents)
+        )
+        self.optimizer = torch.optim.Adam(self.actors.parameters(), lr=1e-3)
+
+    def iterate(self, batches: list[Data]) -> None:
+        """One update on each batch."""
+        for data in batches:
+            errors = [
+                (actor(data.obs[:, i]) - data.action[:, i]).square().mean() for i, actor in enumerate(self.actors)
+            ]
+            self.optimizer.zero_grad()
+            torch.stack(errors).mean().backward()
+            self.optimizer.step()
+
+
+def reference_for(algorithm: str, shape: Shape) -> Reference | CloneReference:
     """The plain implementation of one of the zoo's algorithms."""
+    if algorithm == "bc":
+        return CloneReference(shape)
     heads, target, penalty = {
         "macql": (2, "joint", "joint"),
         "cfcql": (2, "joint", "counterfactual"),
