@@ -44,14 +44,16 @@ class Loss(NamedTuple):
 class Rows:
     """Independent transitions, uniformly with replacement, `batches` times an iteration.
 
-    `next_action`: the update needs the logged a'. Rows that have none (truncated steps) are then not drawn unless the
-    run says `truncation=full`; terminated rows stay, for their target is r.
+    `next_action`: the update needs the logged a', which truncated steps have not. `truncation` says what becomes of
+    them then: `skip` never draws them, `full` does, marked by `has_next_action`, and the update must do without their
+    a'. Terminated rows are always drawn, for their target is r. `initial_obs`: first observations of episodes too.
     """
 
     batch_size: int
     batches: int = 1
     next_action: bool = False
     initial_obs: bool = False
+    truncation: Literal["skip", "full"] = "skip"
 
 
 @dataclass(frozen=True)

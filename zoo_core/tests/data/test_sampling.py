@@ -49,7 +49,7 @@ def looped_state(dataset, observation, episode, row):
 def test_rows_equal_a_plain_loop_and_never_cross_an_episodes_end(kind, shape, seed, tmp_path_factory):
     dataset = numbered(shape, tmp_path_factory.mktemp("rows"), TEAMS[kind])
     stored = list(episodes(dataset))
-    sampler = dataset.sampler(Rows(40, next_action=True, initial_obs=True), truncation="full")
+    sampler = dataset.sampler(Rows(40, next_action=True, initial_obs=True, truncation="full"))
     batch = sampler.sample(generator(seed))
     places = zip(*place(dataset, batch.obs), strict=True)
     for b, (e, t) in enumerate(places):
@@ -181,9 +181,9 @@ def test_state_can_be_left_out_and_unasked_fields_are_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("need", "options", "word"),
-    [(Rows(4), {"truncation": "sometimes"}, "truncation"), (Rows(0), {}, "batch_size"), (Windows(4, 0), {}, "length")],
+    ("need", "word"),
+    [(Rows(4, truncation="sometimes"), "truncation"), (Rows(0), "batch_size"), (Windows(4, 0), "length")],
 )
-def test_impossible_requests_are_refused(need, options, word, tmp_path):
+def test_impossible_requests_are_refused(need, word, tmp_path):
     with pytest.raises(SettingError, match=word):
-        numbered([(3, False)], tmp_path).sampler(need, **options)
+        numbered([(3, False)], tmp_path).sampler(need)

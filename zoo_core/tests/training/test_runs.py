@@ -14,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from zoo_core import Phase, Rows
 from zoo_core.errors import (
     CheckpointCorrupt,
     IncompatiblePair,
@@ -337,6 +338,15 @@ def test_a_kept_phase_is_taken_from_the_cache_with_equal_bits(ask, tmp_path, mon
     assert any(isinstance(e, Note) and "'fit': taken from the cache" in e.text for e in recalled)
     assert same(weights(first.folder), weights(second.folder))
     assert not same(weights(first.folder), weights(third.folder))
+
+
+def test_what_a_phase_draws_is_part_of_what_its_outcome_is_kept_under():
+    def kept_under(**need):
+        phase = Phase("fit", Rows(8, next_action=True, **need), (), reuse=())
+        return phase_cache.phase_folder(phase, config=None, length=5, seed=0, context={})
+
+    assert kept_under() == kept_under(truncation="skip")
+    assert kept_under() != kept_under(truncation="full")
 
 
 def test_tensorboard_logs_are_written_on_request(ask):

@@ -80,7 +80,7 @@ class ConservativeCritics(Algorithm):
         ]
         actor = Update("actor", self.actor_loss, ("actor",), Adam(c.lr), clip=Clip(c.clip, "member"))
         targets = Polyak("critic", "target_critic", c.tau), Polyak("actor", "target_actor", c.tau)
-        data = Rows(c.batch_size, batches=c.critic_steps, next_action=logged)
+        data = Rows(c.batch_size, batches=c.critic_steps, next_action=logged, truncation=c.truncation)
         return (Phase("train", data, (critic[0], actor, *critic[1:], *targets)),)
 
     def target_noise(self) -> dict[str, Draw]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -127,12 +126,11 @@ class Dataset:
         self,
         need: Rows | Windows | WholeEpisodes,
         *,
-        truncation: Literal["skip", "full"] = "skip",
         device: torch.device | str = "cpu",
         state: bool = True,
     ) -> Sampler:
         """Batches for one phase: see `zoo_core.data.sampling`."""
-        return make_sampler(self, need, truncation=truncation, device=device, state=state)
+        return make_sampler(self, need, device=device, state=state)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {self.num_transitions:,} transitions, {self.num_episodes:,} episodes)"

@@ -9,7 +9,7 @@ counts as available, so that no mask is empty. No batch ever joins two episodes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -78,11 +78,11 @@ class Sampler(ABC):
 class RowSampler(Sampler):
     """Independent transitions."""
 
-    def __init__(self, dataset: Dataset, need: Rows, truncation: str, device: torch.device | str, state: bool) -> None:
+    def __init__(self, dataset: Dataset, need: Rows, device: torch.device | str, state: bool) -> None:
         super().__init__(dataset, device, state)
         self.need = need
         self._eligible: Tensor | None = None
-        if need.next_action and truncation == "skip":
+        if need.next_action and need.truncation == "skip":
             eligible = ~dataset.truncated | dataset.terminated
             if not eligible.all():
                 self._eligible = eligible.nonzero().squeeze(1).to(self.device)
@@ -214,24 +214,21 @@ def make_sampler(
     dataset: Dataset,
     need: Rows | Windows | WholeEpisodes,
     *,
-    truncation: Literal["skip", "full"] = "skip",
     device: torch.device | str = "cpu",
     state: bool = True,
 ) -> Sampler:
     """The sampler of a data need.
 
     Args:
-        truncation: what rows with a logged next action do on truncated steps, which have none: `skip` never draws
-            them, `full` does, marked by `has_next_action`. Terminated steps are always drawn: their target is r.
         device: where batches are made. Indices are drawn on the generator's own device.
         state: whether batches carry `state` and `next_state`.
     """
-    if truncation not in ("skip", "full"):
-        raise SettingError(f"truncation must be 'skip' or 'full', not {truncation!r}")
     if need.batch_size < 1:
         raise SettingError(f"batch_size must be at least 1, not {need.batch_size}")
     if isinstance(need, Rows):
-        return RowSampler(dataset, need, truncation, device, state)
+        if need.truncation not in ("skip", "full"):
+            raise SettingError(f"truncation must be 'skip' or 'full', not {need.truncation!r}")
+        return RowSampler(dataset, need, device, state)
     if isinstance(need, Windows):
         if need.length < 1:
             raise SettingError(f"the length of a window must be at least 1, not {need.length}")

@@ -52,10 +52,9 @@ def make_learner(plan: Plan, seeds: Sequence[int], device: str) -> Learner:
     Raises `SettingError` if the algorithm cannot be built and the user chose settings of their own.
     """
     data, needs, statistics = plan.dataset, plan.algorithm.needs, plan.statistics()
-    truncation: Any = getattr(plan.config, "truncation", "skip")
 
     def samplers(need: Any) -> Any:
-        return data.sampler(need, truncation=truncation, device=device, state="state" in needs)
+        return data.sampler(need, device=device, state="state" in needs)
 
     try:
         algorithms = [
@@ -302,7 +301,6 @@ class GroupRun:
         manifest = self.records[0].folder.manifest
         context = {
             "algorithm": self.plan.algorithm.name,
-            "truncation": getattr(self.plan.config, "truncation", "skip"),
             **{part: manifest[part] for part in ("versions", "plugins", "dataset", "modes")},
             "together": len(self.records) > 1,
         }
