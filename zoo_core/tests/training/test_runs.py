@@ -281,6 +281,23 @@ def test_settings_an_algorithm_cannot_be_built_with_are_the_users_error(ask, mod
         train(ask(settings={"lr": -1.0}, compile=mode))
 
 
+def test_a_run_that_cannot_be_built_leaves_no_folder_and_one_that_exists_stays(ask, tmp_path):
+    impossible = {"settings": {"lr": -1.0}}
+    with pytest.raises(SettingError):
+        train(ask(**impossible))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(SettingError):
+        train(ask(**impossible))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "runs"]
+    folder = train(ask()).runs[0].folder
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SettingError):
+        train(ask(**impossible))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert RunFolder(folder).finished
+
+
 @pytest.mark.parametrize("name", ["config.json", "manifest.json", "evaluations.json"])
 @pytest.mark.parametrize("damage", ["{}", "[]", "null", "{"])
 def test_a_damaged_record_of_a_run_is_named_and_nothing_is_lost(ask, toy_zoo, name, damage):
@@ -319,8 +336,11 @@ def test_a_full_disk_is_a_clear_error_and_the_run_resumes(ask, tmp_path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match="the disk is full"):
+    with pytest.raises(RunError, match=r"the disk is full\. The last complete checkpoint is untouched"):
         train(ask())
+    with pytest.raises(RunError, match=r"the disk is full\. There is no checkpoint yet"):
+        train(ask(out=str(tmp_path / "new")))
+    assert not (tmp_path / "new").exists()
     monkeypatch.setattr(os, "fsync", honest)
     train(ask())
     assert same(weights(whole.folder), weights(folder))

@@ -63,10 +63,13 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         cause = "the disk is full" if error.errno in _NO_ROOM else str(error)
-        raise RunError(
-            f"cannot write to {folder}: {cause}. The last complete checkpoint is untouched;"
-            " mend that and give the same command again to resume"
-        ) from error
+        kept = any(any(place.glob("iteration-*.json")) for place in (folder, folder / "checkpoints"))
+        rest = (
+            "The last complete checkpoint is untouched; mend that and give the same command again to resume"
+            if kept
+            else "There is no checkpoint yet; mend that and give the same command again"
+        )
+        raise RunError(f"cannot write to {folder}: {cause}. {rest}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,10 +65,32 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Hold the run within this block. Raises `RunLocked`, naming the process that has it.
 
-        The system frees the lock of a process that died, however it died; its pid file is then written over.
+        The system frees the lock of a process that died, however it died; its pid file is then written over. A folder
+        made for this that never became a run is removed again.
         """
-        with explained(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            with explained(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                try:
+                    yield
+                finally:
+                    if made and not self.exists:
+                        self._clear()  # while it is held: nobody else can have the lock that goes
+        finally:
+            if made and not self.exists:
+                with contextlib.suppress(OSError):  # something else lies there by now
+                    for folder in made:
+                        folder.rmdir()
+
+    def _clear(self) -> None:
+        with contextlib.suppress(OSError):
+            for name in ("manifest.json", "pid", ".lock"):
+                (self.path / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         lock = FileLock(self.path / ".lock")
         pid = self.path / "pid"
         try:

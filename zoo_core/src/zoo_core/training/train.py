@@ -120,21 +120,24 @@ def train_group(plan: Plan, seeds: Sequence[int], observer: Observer, stop: Stop
             for seed, folder in zip(seeds, folders, strict=True):
                 observer(Finished(seed, str(folder.path), already=True))
             return
-        modes = _settle(plan, seeds, folders, identity, observer)
-        GroupRun(plan, seeds, folders, modes, observer, stop).run()
+        modes, manifest = _settle(plan, seeds, folders, identity, observer)
+        run = GroupRun(plan, seeds, folders, modes, observer, stop)  # what cannot be built leaves no folder
+        for seed, folder in zip(seeds, folders, strict=True):
+            if not folder.exists:
+                folder.create(plan.as_json(seed), manifest)
+        run.run()
 
 
 def _settle(
     plan: Plan, seeds: Sequence[int], folders: Sequence[RunFolder], identity: dict[str, Any], observer: Observer
-) -> Modes:
-    """The modes to compute in; creates folders that are new, and checks that old ones may go on."""
+) -> tuple[Modes, dict[str, Any]]:
+    """The modes to compute in and the manifest of a run begun now; checks that old runs may go on."""
     old = next((folder.manifest for folder in folders if folder.exists), None)
     modes = _modes(plan, seeds, old, observer)
     dataset = {"name": plan.dataset.name, "hash": plan.dataset.hash}
     manifest = make_manifest(plan.packages, dataset, modes.as_json(), seeds)
     for seed, folder in zip(seeds, folders, strict=True):
         if not folder.exists:
-            folder.create(plan.as_json(seed), manifest)
             continue
         require_same(folder, identity)
         changed = differences(folder.manifest, manifest)
@@ -147,7 +150,7 @@ def _settle(
             )
         folder.record_change({"when": now(), "changed": changed}, {**manifest, "created": folder.manifest["created"]})
         observer(Note(f"seed {seed} goes on with changes: {'; '.join(changed)}", warning=True))
-    return modes
+    return modes, manifest
 
 
 def _modes(plan: Plan, seeds: Sequence[int], old: dict[str, Any] | None, observer: Observer) -> Modes:
