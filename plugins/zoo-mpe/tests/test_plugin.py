@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from zoo_mpe.plugin import ENVS
+from zoo_mpe.plugin import DATASETS, ENVS
 
 
 def test_the_hook_module_imports_nothing_heavy():
@@ -24,6 +24,15 @@ def test_an_entry_says_what_its_environment_is(entry):
     assert env.team.n == entry.agents
     assert env.team.reference == entry.reference
     assert env.team.action_kind in entry.gives
+
+
+def test_a_default_quality_is_claimed_exactly_where_there_are_datasets():
+    offered = {(dataset.env, dataset.quality) for dataset in DATASETS}
+    for entry in ENVS:
+        if any(env == entry.name for env, _ in offered):
+            assert (entry.name, entry.default_quality) in offered
+        else:
+            assert entry.default_quality == ""
 
 
 def test_no_reference_scores_are_claimed_where_the_prey_is_our_own():

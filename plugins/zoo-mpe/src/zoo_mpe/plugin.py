@@ -36,7 +36,6 @@ ENVS = (
         family="mpe",
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-4.1/185.6')}",
         agents=3,
-        default_quality="medium-replay",
     ),
     EnvEntry(
         name="mpe-world",
@@ -46,7 +45,6 @@ ENVS = (
         family="mpe",
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-6.8/79.5')}",
         agents=3,
-        default_quality="medium-replay",
     ),
 )
 
