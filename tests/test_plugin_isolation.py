@@ -207,10 +207,14 @@ def test_plugins_can_be_switched_off_one_by_one_or_all_but_some(machine: Machine
     assert [name for name, row in only.items() if row["state"] == "ok"] == ["zoo-twin-b"]
 
 
-def test_a_misspelt_name_in_zoo_plugins_is_a_broken_row(machine: Machine) -> None:
-    row = machine.install("zoo-healthy").rows(ZOO_PLUGINS="zoo-helthy")["zoo-helthy"]
+@pytest.mark.parametrize("variable", ["ZOO_PLUGINS", "ZOO_PLUGINS_OFF"])
+def test_a_misspelt_name_in_a_variable_is_a_broken_row(machine: Machine, variable: str) -> None:
+    row = machine.install("zoo-healthy").rows(**{variable: "zoo-helthy"})["zoo-helthy"]
     assert row["state"] == "broken"
+    assert row["reason"].startswith(f"{variable} names it, but it is not installed")
     assert "Did you mean 'zoo-healthy'" in row["reason"]
+    done = machine.zoo("doctor", **{variable: "zoo-helthy"})
+    assert (done.returncode, f"correct {variable}" in done.stdout) == (1, True)
 
 
 def test_an_impossible_deadline_is_refused(machine: Machine) -> None:

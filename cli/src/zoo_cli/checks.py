@@ -86,9 +86,11 @@ def check_plugins(zoo: Zoo) -> Iterator[Check]:
     """Each plugin is healthy, cheap to import and can load what it offers; no two offer one name."""
     for row in zoo.plugins:
         if row.state == "broken":
-            yield Check(
-                row.distribution, "bad", row.reason, f"mend it, or leave it out: ZOO_PLUGINS_OFF={row.distribution}"
-            )
+            variable = row.reason.partition(" names it, but")[0]
+            mend = f"mend it, or leave it out: ZOO_PLUGINS_OFF={row.distribution}"
+            if variable in ("ZOO_PLUGINS", "ZOO_PLUGINS_OFF"):
+                mend = f"correct {variable}, or install {row.distribution}"
+            yield Check(row.distribution, "bad", row.reason, mend)
         elif row.state == "off":
             yield Check(row.distribution, "ok", f"off: {row.reason}")
         else:
@@ -115,7 +117,7 @@ def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]
             try:
                 offer.entry.load()
             except Exception as error:  # the plugin's own code may raise anything
-                return Check(distribution, "bad", str(error) or type(error).__name__, f"reinstall {distribution}")
+                return _unloadable(distribution, error)
     if heavy:
         return Check(
             distribution,
@@ -126,6 +128,16 @@ def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]
     if seconds > SLOW_IMPORT:
         return Check(distribution, "warn", cost, f"`{sys.executable} -X importtime -c 'import …'` shows where it goes")
     return Check(distribution, "ok", cost)
+
+
+def _unloadable(distribution: str, error: Exception) -> Check:
+    """A factory that cannot be imported: what the plugin requires and has not explains it, if anything does."""
+    lacking = [c for c in _requirements(distribution) if c.state == "bad" and c.topic != distribution]
+    found = str(error) or type(error).__name__
+    if not lacking:
+        return Check(distribution, "bad", found, f"reinstall {distribution}")
+    missing = "; ".join(f"{c.topic} is {c.found}" for c in lacking)
+    return Check(distribution, "bad", f"{missing}. {found}", "; ".join(c.mend for c in lacking))
 
 
 def check_torch() -> Iterator[Check]:

@@ -33,6 +33,18 @@ def test_a_factory_that_cannot_be_imported_is_broken_though_its_hooks_work(toy: 
     assert "cannot import its factory 'x:y'" in report["zoo-toy"].found
 
 
+def test_a_factory_that_lacks_what_its_plugin_requires_names_that_requirement(
+    toy: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requires = {"zoo-toy": ["torch>=2.4", "zoo-library>=0.1", "zoo-plots; extra == 'plot'"], "zoo-other": []}
+    monkeypatch.setattr(metadata, "requires", requires.__getitem__)
+    check = found(checks.check_plugins(toy))["zoo-toy"]
+    assert check.state == "bad"
+    assert check.found.startswith("zoo-library is not installed; zoo-toy needs zoo-library>=0.1. ")
+    assert "cannot import its factory 'x:y'" in check.found
+    assert check.mend == "pip install 'zoo-library>=0.1'"
+
+
 def test_heavy_and_slow_hook_modules_are_remarked_on() -> None:
     rows = [PluginRow("zoo-a", "1", "ok", import_seconds=0.3), PluginRow("zoo-b", "1", "ok", heavy=("torch",))]
     report = found(checks.check_plugins(Zoo.assemble([], rows)))

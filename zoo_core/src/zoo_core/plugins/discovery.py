@@ -58,9 +58,10 @@ def _switch(plugins: Sequence[Installed]) -> tuple[list[PluginRow], list[Install
     """Apply `ZOO_PLUGINS` and `ZOO_PLUGINS_OFF`: rows for what they leave out, and the plugins that stay."""
     only, off = _names("ZOO_PLUGINS"), _names("ZOO_PLUGINS_OFF")
     known = [plugin.distribution for plugin in plugins]
+    absent = {name: "ZOO_PLUGINS" if name in only else "ZOO_PLUGINS_OFF" for name in sorted((only | off) - set(known))}
     rows = [
-        PluginRow(name, "", "broken", f"ZOO_PLUGINS names it, but it is not installed.{did_you_mean(name, known)}")
-        for name in sorted(only - set(known))
+        PluginRow(name, "", "broken", f"{variable} names it, but it is not installed.{did_you_mean(name, known)}")
+        for name, variable in absent.items()
     ]
     active = []
     for plugin in plugins:
