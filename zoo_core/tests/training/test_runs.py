@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import torch
 
 from zoo_core import Phase, Rows
 from zoo_core.errors import (
+    AmbiguousName,
     CheckpointCorrupt,
     IncompatiblePair,
     RunError,
@@ -25,6 +27,7 @@ from zoo_core.errors import (
     UnknownName,
     UsageError,
 )
+from zoo_core.plugins import Offer, Zoo
 from zoo_core.training import RunFolder, load_policy, phase_cache, train
 from zoo_core.training.events import Evaluated, Finished, Note, Progress, Started
 from zoo_core.training.interrupts import RunInterrupted, Stop
@@ -381,6 +384,21 @@ def test_the_trained_policy_can_be_loaded_without_the_dataset(ask, toy_zoo):
     assert policy.iteration == 25
     stored = weights(run.folder)
     assert all(torch.equal(p, stored[f"model/{name}"]) for name, p in policy.algorithm.named_parameters())
+
+
+def test_a_policy_loads_though_another_plugin_offers_its_names_too(ask, toy_zoo):
+    run = train(ask(algo="zoo-toy:toy")).runs[0]
+    record = RunFolder(run.folder).config
+    assert record["offered"] == {"algorithm": "zoo-toy:toy", "env": "zoo-toy:toy-line"}
+    assert "offered" not in record["identity"]
+    twins = [
+        Offer(dataclasses.replace(toy_zoo.find(kind, name), factory="nowhere:nothing"), "zoo-twin", "1.0")
+        for kind, name in (("algorithm", "toy"), ("env", "toy-line"))
+    ]
+    zoo = Zoo.assemble([*toy_zoo.algorithms, *toy_zoo.envs, *twins], toy_zoo.plugins)
+    with pytest.raises(AmbiguousName):
+        zoo.find("algorithm", "toy")
+    assert load_policy(run.folder, zoo, print).iteration == 25
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,12 @@ def load_policy(path: Path, zoo: Zoo, warn: Callable[[str], None]) -> TrainedPol
     """
     folder = RunFolder(path)
     config = folder.config
-    entry, env = zoo.find("algorithm", config["algorithm"]), zoo.find("env", config["env"])
-    mixer = zoo.find("mixer", config["mixer"]) if config["mixer"] else None
+    # By qualified name: another plugin may offer the plain one too by now. Older runs recorded the plain name alone.
+    name = {"algorithm": config["algorithm"], "env": config["env"], "mixer": config["mixer"]} | config.get(
+        "offered", {}
+    )
+    entry, env = zoo.find("algorithm", name["algorithm"]), zoo.find("env", name["env"])
+    mixer = zoo.find("mixer", name["mixer"]) if name["mixer"] else None
     found = checkpoints.load(folder.checkpoints, warn)
     if found is None:
         raise RunError(f"{path} has no checkpoint yet: train it further first")

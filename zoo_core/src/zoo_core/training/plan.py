@@ -98,7 +98,7 @@ class TrainRequest:
 class Plan:
     """A request with its names looked up, its data opened and its settings resolved.
 
-    `packages`: the plugins involved, distribution → package.
+    `packages`: the plugins involved, distribution → package. `offered`: the qualified name of each kind of entry.
     """
 
     request: TrainRequest
@@ -108,6 +108,7 @@ class Plan:
     resolved: Resolved
     dataset: Dataset
     packages: Mapping[str, str]
+    offered: Mapping[str, str]
 
     @property
     def config(self) -> Any:
@@ -156,6 +157,7 @@ class Plan:
                 "return": self.dataset.card.returns["mean"],
             },
             "mixer": self.mixer.name if self.mixer else None,
+            "offered": dict(self.offered),
             "seed": seed,
             "team": self.dataset.team.as_json(),
             "statistics": statistics_to_json(self.statistics()),
@@ -208,9 +210,10 @@ def make_plan(
     _require_team(env, dataset)
     wanted = [("algorithm", request.algo), ("env", request.env or env.name)]
     wanted += [("mixer", request.mixer or mixer.name)] if mixer else []
-    offers = [zoo.find_offer(kind, wanted_name) for kind, wanted_name in wanted]
-    packages = {offer.distribution: offer.entry.factory.partition(":")[0].partition(".")[0] for offer in offers}
-    return Plan(request, algorithm, env, mixer, resolved, dataset, packages)
+    offers = {kind: zoo.find_offer(kind, wanted_name) for kind, wanted_name in wanted}
+    packages = {o.distribution: o.entry.factory.partition(":")[0].partition(".")[0] for o in offers.values()}
+    offered = {kind: offer.qualified_name for kind, offer in offers.items()}
+    return Plan(request, algorithm, env, mixer, resolved, dataset, packages, offered)
 
 
 def _overrides(request: TrainRequest) -> dict[str, Any]:
