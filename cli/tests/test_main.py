@@ -45,6 +45,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (click.ClickException("no"), 1, "Error: no\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "runs/x"), 1, "Error: runs/x: No such file\n"),
         (MemoryError(), 1, "Error: out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: …"), 1, "Error: out of memory"),
         (ValueError("oops"), 1, "Error: unexpected ValueError: oops; the same command with --debug shows where\n"),
         (BrokenPipeError(), 1, ""),
     ],

@@ -11,7 +11,7 @@ import traceback
 
 import click
 
-from zoo_core.errors import UnknownName, ZooError, did_you_mean
+from zoo_core.errors import UnknownName, ZooError, did_you_mean, ran_out_of_memory
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,7 +69,7 @@ def _unplanned(error: BaseException, debug: bool) -> str:
         return f"the disk is full{where}: make room, or set ZOO_CACHE, ZOO_DATA or --out to a folder elsewhere"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror or error}"
-    if isinstance(error, MemoryError):
+    if ran_out_of_memory(error):
         return "out of memory: use fewer --jobs, a smaller batch_size or a smaller dataset"
     hint = "" if debug else "; the same command with --debug shows where"
     return f"unexpected {type(error).__name__}: {error}{hint}"

@@ -69,6 +69,16 @@ class TrainingDiverged(RunError):
     """A loss or parameter became NaN or infinite; the last good checkpoint is kept."""
 
 
+class OutOfMemory(RunError):
+    """Arrays that do not fit into memory; the message names what to lower."""
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is Python's, numpy's or torch's (on the CPU, a `RuntimeError` like any other) for no memory."""
+    by_name = type(error).__name__ == "OutOfMemoryError"  # torch's on a GPU; torch is not imported here
+    return isinstance(error, MemoryError) or by_name or "DefaultCPUAllocator: " in str(error)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x' or 'y'?`, or the short list of what is known, or nothing."""
     known = sorted(set(known))

@@ -133,7 +133,8 @@ def test_skipping_truncated_rows_leaves_exactly_those_that_have_a_next_action_or
 
 def test_every_row_is_drawn_equally_often(tmp_path):
     dataset = numbered([(3, True), (1, False), (4, False)], tmp_path)
-    episode, row = place(dataset, dataset.sampler(Rows(80_000)).sample(generator(1)).obs)
+    sampler = dataset.sampler(Rows(10_000))
+    episode, row = place(dataset, torch.cat([sampler.sample(generator(1, k)).obs for k in range(8)]))
     counts = np.unique(episode * 10 + row, return_counts=True)[1]
     assert len(counts) == 8
     np.testing.assert_allclose(counts, 10_000, rtol=0.05)
@@ -171,6 +172,17 @@ def test_a_batch_is_made_on_the_device_asked_for(need, kind, tmp_path):
     there = dataset.sampler(need, device="meta").sample(generator(0))  # every tensor elsewhere: mixing devices raises
     assert {tensor.device.type for _, tensor in there.present()} == {"meta"}
     assert {name: t.shape for name, t in there.present()} == {name: t.shape for name, t in here.present()}
+
+
+def test_a_batch_far_larger_than_the_data_is_refused_with_both_numbers(tmp_path, monkeypatch):
+    dataset = numbered([(3, False)], tmp_path)
+    assert dataset.sampler(Rows(10_000)).sample(generator(0)).size == 10_000  # small, whatever the data
+    with pytest.raises(SettingError, match=r"batch_size 10,001 is too large: .* 3 rows"):
+        dataset.sampler(Rows(10_001))
+    monkeypatch.setattr("zoo_core.data.sampling.SMALL_BATCH", 0)
+    assert dataset.sampler(Rows(12)).sample(generator(0)).size == 12
+    with pytest.raises(SettingError, match=r"batch_size 9 .* 2 rows"):
+        dataset.sampler(Rows(9, next_action=True))
 
 
 def test_state_can_be_left_out_and_unasked_fields_are_none(tmp_path):

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from zoo_core.data.dataset import Dataset
 
 
+REPEATS, SMALL_BATCH = 4, 10_000
+"""A batch of rows may be this many times all the rows there are, or have this many rows whatever there are."""
+
+
 class Sampler(ABC):
     """Draws batches from a dataset. The arrays live on `device`: mapped from disk for "cpu", else copied there once."""
 
@@ -90,6 +94,11 @@ class RowSampler(Sampler):
             raise DatasetError(
                 f"{dataset.name}: every step is an episode's last and truncated, so none has the logged next action "
                 "this algorithm needs; --set truncation=full bootstraps there instead"
+            )
+        if need.batch_size > max(SMALL_BATCH, REPEATS * self.population):
+            raise SettingError(
+                f"batch_size {need.batch_size:,} is too large: {dataset.name} has {self.population:,} rows to draw"
+                f" from, and a batch may have {REPEATS} times as many at most"
             )
         ends = torch.zeros(dataset.num_transitions, dtype=torch.bool)
         ends[dataset.episode_starts[1:] - 1] = True

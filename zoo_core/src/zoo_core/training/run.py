@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo_core.errors import SettingError, TrainingDiverged
+from zoo_core.errors import SettingError, TrainingDiverged, ran_out_of_memory
 from zoo_core.evaluation import FINAL_FIRST_SEED, PERIODIC_FIRST_SEED, Evaluator
 from zoo_core.training import checkpoints, phase_cache
 from zoo_core.training.construct import build_algorithm
@@ -63,7 +63,7 @@ def make_learner(plan: Plan, seeds: Sequence[int], device: str) -> Learner:
         ]
         return Learner(algorithms, seeds, samplers, device=device)
     except (ArithmeticError, RuntimeError, ValueError) as error:  # what torch says of sizes and rates that cannot be
-        if not (plan.request.settings or plan.request.config_file):
+        if ran_out_of_memory(error) or not (plan.request.settings or plan.request.config_file):
             raise
         raise SettingError(
             f"{plan.algorithm.name} cannot be built with these settings ({type(error).__name__}: {error});"

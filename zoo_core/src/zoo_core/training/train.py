@@ -13,6 +13,7 @@ from zoo_core.training.events import Building, Event, Failed, Finished, Note, Ob
 from zoo_core.training.folder import RunFolder, find_run, require_same
 from zoo_core.training.interrupts import RunInterrupted, Stop
 from zoo_core.training.manifest import differences, make_manifest, now
+from zoo_core.training.memory import memory_explained
 from zoo_core.training.modes import Modes, choose_compile, choose_device
 from zoo_core.training.plan import Plan, TrainRequest, make_plan
 from zoo_core.training.run import GroupRun, make_learner
@@ -110,10 +111,12 @@ def train_group(plan: Plan, seeds: Sequence[int], observer: Observer, stop: Stop
     Raises:
         RunLocked: another process holds one of the runs.
         RunError: a run of other settings, versions, plugins or modes is in the way.
+        OutOfMemory: its arrays do not fit.
     """
     identity, request = plan.identity(), plan.request
     folders = [find_run(plan.parent, seed, identity, again=request.again) for seed in seeds]
     with ExitStack() as stack:
+        stack.enter_context(memory_explained(plan))
         for folder in folders:
             stack.enter_context(folder.held())
         if all(folder.exists and folder.finished for folder in folders):
