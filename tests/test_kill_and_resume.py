@@ -121,7 +121,7 @@ def test_a_run_killed_twenty_times_is_the_uninterrupted_run(zoo, tmp_path, monke
 def test_the_command_line_resumes_a_killed_run_and_stops_cleanly_on_sigterm(zoo, tmp_path):
     command = [
         sys.executable, "-m", "zoo_cli.main", "train", "--algo", "toy", "--env", "toy-line", "--device", "cpu",
-        "--iterations", "1000", "--eval-every", "500", "--eval-episodes", "20", "--final-episodes", "30",
+        "--iterations", "400", "--eval-every", "200", "--eval-episodes", "20", "--final-episodes", "30",
         "--checkpoint-every", "5", "--compile", "off", "--quiet",
     ]  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_the_command_line_resumes_a_killed_run_and_stops_cleanly_on_sigterm(zoo,
     assert "the same command resumes" in errors
 
     resumed = start("killed")
-    given = {"iterations": 1000, "eval_every": 500, "settings": {}}
+    given = {"iterations": 400, "eval_every": 200, "settings": {}}
     train_group(make_plan(request(tmp_path / "whole", **given), zoo), (0,), lambda event: None, Stop())
     out, errors = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, errors
