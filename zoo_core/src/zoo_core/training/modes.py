@@ -85,11 +85,13 @@ def choose_compile(wanted: str, device: str, learner: Callable[[], Learner], not
 
 
 def _seconds_per_iteration(probe: Learner) -> float:
-    """The fastest of the last phase's next iterations, of up to ten or as many as fit into three seconds."""
+    """The fastest of the last phase's last iterations, of up to ten or as many as fit into three seconds."""
     times: list[float] = []
-    probe.iteration = max(0, probe.total - 10)
+    probe.iteration = max(0, probe.total - 11)
     with compiling(False):
-        while not probe.finished and sum(times) < 3.0:
+        if probe.total > 1:
+            probe.step()  # not timed: the first also imports and allocates
+        while not probe.finished and (not times or sum(times) < 3.0):
             start = time.perf_counter()
             probe.step()
             times.append(time.perf_counter() - start)
