@@ -95,10 +95,11 @@ class RowSampler(Sampler):
                 f"{dataset.name}: every step is an episode's last and truncated, so none has the logged next action "
                 "this algorithm needs; --set truncation=full bootstraps there instead"
             )
-        if need.batch_size > max(SMALL_BATCH, REPEATS * self.population):
+        limit = max(SMALL_BATCH, REPEATS * self.population)
+        if need.batch_size > limit:
             raise SettingError(
                 f"batch_size {need.batch_size:,} is too large: {dataset.name} has {self.population:,} rows to draw"
-                f" from, and a batch may have {REPEATS} times as many at most"
+                f" from, so a batch may have {limit:,} at most"
             )
         ends = torch.zeros(dataset.num_transitions, dtype=torch.bool)
         ends[dataset.episode_starts[1:] - 1] = True
