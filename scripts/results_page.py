@@ -110,22 +110,26 @@ def draw(env: str, found: Results, figures: Path) -> list[str]:
     figures.mkdir(parents=True, exist_ok=True)
     qualities = [quality for quality in QUALITIES if any(q == quality for q, _ in found)]
     names = [_grid(f"{env}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
-    if any(algorithm == "spacql" for _, algorithm in found):
-        names.append(_grid(f"{env}-weights", env, qualities, figures, lambda axes, q: _weights(axes, found, q)))
+    weighted = [quality for quality in qualities if (quality, "spacql") in found]
+    if weighted:
+        names.append(_grid(f"{env}-weights", env, weighted, figures, lambda axes, q: _weights(axes, found, q)))
     return names
 
 
 def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -> str:
     """One panel per quality, saved as <name>.png."""
-    figure, panels = plt.subplots(1, len(qualities), figsize=(3.6 * len(qualities), 3.2), squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(qualities), figsize=(3.6 * len(qualities), 3.4), squeeze=False, layout="constrained"
+    )
     for axes, quality in zip(panels[0], qualities, strict=True):
         paint(axes, quality)
         axes.set_title(f"{env}/{quality}", fontsize=10)
         axes.set_xlabel("iteration")
         axes.spines[["top", "right"]].set_visible(False)
-    if panels[0][0].get_legend_handles_labels()[0]:
-        panels[0][0].legend(fontsize=7, frameon=False)
-    figure.tight_layout()
+    handles = {
+        label: handle for axes in panels[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
     figure.savefig(folder / f"{name}.png", dpi=110)
     plt.close(figure)
     return name
@@ -148,14 +152,12 @@ def _curves(axes: Any, found: Results, quality: str) -> None:
 
 
 def _weights(axes: Any, found: Results, quality: str) -> None:
-    """SPaCQL's w_k during training, as they are (the paper's Figure 3 shows them min-max normalised)."""
-    for result in found.get((quality, "spacql"), []):
-        metrics = result["metrics"]
-        for k in range(8):
-            values = metrics.get(f"critic/w/{k}")
-            if values:
-                axes.plot(
-                    metrics["iteration"], values, color=plt.get_cmap("viridis")(k / 3), lw=1.4, label=f"w_{k + 1}"
-                )
+    """SPaCQL's w_k of the first seed during training, as they are: the paper's Figure 3 stretches each to [0, 1]."""
+    metrics = found[quality, "spacql"][0]["metrics"]
+    weights = {k: metrics[f"critic/w/{k}"] for k in range(8) if f"critic/w/{k}" in metrics}
+    for k, values in weights.items():
+        colour = plt.get_cmap("viridis")(k / len(weights))
+        axes.plot(metrics["iteration"], values, color=colour, lw=1.4, label=f"$w_{k + 1}$")
+    axes.axhline(1 / len(weights), color="#999999", lw=1, ls=":", label=f"1/{len(weights)}")
     axes.set_ylabel("weight")
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0.25, 0.42)

@@ -1,0 +1,82 @@
+"""The results ledger: its page says what the result files say, and the files are what the ledger would write."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KEPT = sorted((ROOT / "results").glob("*/*/*-seed*.json"))
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The two script modules, importable as they are when run."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    yield importlib.import_module("ledger"), importlib.import_module("results_page")
+    for name in ("ledger", "results_page"):
+        sys.modules.pop(name, None)
+
+
+def result(algorithm, seed, mean):
+    """A result file's content, small; one seed's final return is `mean`."""
+    score = {"mean": mean, "std": 10.0, "episodes": 100}
+    return {
+        "quality": "random", "algorithm": algorithm, "seed": seed, "preset": "published",
+        "settings": {"iterations": 2001}, "dataset": {"return": 160.0}, "reference": {"random": 100.0, "expert": 200.0},
+        "final": score, "best": {**score, "mean": mean + 5}, "train_seconds": 600.0,
+        "curve": [[0, 100.0, 1.0, 100], [2001, mean, 1.0, 100]],
+        "metrics": {"iteration": [0, 2001], "critic/w/0": [0.5, 0.6], "critic/w/1": [0.5, 0.4]},
+    }  # fmt: skip
+
+
+def write_results(folder, *results):
+    for r in results:
+        path = folder / "mpe-cn" / r["quality"] / f"{r['algorithm']}-seed{r['seed']}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(r))
+    (folder / "published.yaml").write_text("mpe-cn: {random: {spacql: [78.2, 14]}}\n")
+
+
+def cells_of(page):
+    lines = [line for line in page.splitlines() if line.startswith("| random")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_one_seed_stands_with_its_interval_over_episodes_and_the_published_number(scripts, tmp_path):
+    write_results(tmp_path / "results", result("spacql", 0, 150.0))
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    (row,) = cells_of((tmp_path / "docs" / "results.md").read_text())
+    assert row[5:11] == ["1", "150.0", "2.0", "**50.0**", "55.0", "78.2 ± 14"]  # 1.984 · 10 / √100
+    assert (tmp_path / "docs" / "figures" / "mpe-cn-curves.png").stat().st_size > 1000
+    assert (tmp_path / "docs" / "figures" / "mpe-cn-weights.png").stat().st_size > 1000
+
+
+def test_several_seeds_are_averaged_with_an_interval_over_seeds(scripts, tmp_path):
+    write_results(tmp_path / "results", *(result("cfcql", seed, 140.0 + 10 * seed) for seed in range(3)))
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    (row,) = cells_of((tmp_path / "docs" / "results.md").read_text())
+    assert row[5:9] == ["3", "150.0", "24.8", "**50.0**"]  # 4.303 · 10 / √3
+
+
+def test_cells_are_unique_and_each_is_one_training_command(scripts):
+    cells = list(scripts[0].cells())
+    assert len(set(cells)) == len(cells) >= 20
+    assert cells[0].command(Path("runs"))[:2] == ["zoo", "train"]
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_a_kept_result_says_how_it_was_made(scripts, path):
+    kept = json.loads(path.read_text())
+    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"])
+    assert cell.result == path
+    assert kept["command"] == " ".join(cell.command(Path("runs")))
+    assert kept["final"]["episodes"] == 1000
+    assert kept["curve"][-1][0] == kept["settings"]["iterations"]
+    assert kept["dataset"]["hash"]
+    assert kept["versions"]["torch"]
+    assert kept["plugins"]
