@@ -96,7 +96,7 @@ def test_the_published_update_at_its_own_width_equals_whole_rows_through_pytorch
 
     One forward pass each for the target, the data and all n·m·B penalised rows, as in the official code.
     """
-    size, samples = 64, 10
+    size, samples = 128, 10
     team = small_team()
     torch.manual_seed(0)
     alg = CFCQL(team, CFCQLConfig(batch_size=size))
