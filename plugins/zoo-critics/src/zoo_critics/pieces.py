@@ -17,8 +17,8 @@ from zoo_core.nn import compilable
 from zoo_critics.critic import Sweep, Tail
 
 PIECE_BYTES = 1024 * 1024
-"""Activations of one layer in one piece, for a second-level cache of 2 MB. Smaller pieces cost more calls (512 KiB:
-8%), larger ones leave the cache (4 MiB: 30%)."""
+"""Activations of one layer in one piece, for a second-level cache of 2 MB: smaller pieces cost more calls, larger ones
+leave the cache."""
 
 
 def weighted_value(sweep: Sweep, tail: Tail, log_density: Tensor, weights: Tensor, kind: str) -> Tensor:
