@@ -78,10 +78,15 @@ class WholeEpisodes:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random numbers for one update: standard `normal` or `uniform` in [0, 1), of this shape."""
+    """Random numbers for one update: standard `normal` or `uniform` in [0, 1), of this shape.
+
+    `agent_axis` says which axis counts the agents, for checks that exchange agents. None: the only axis of their
+    number, if there is exactly one; otherwise the numbers belong to no agent.
+    """
 
     kind: Literal["normal", "uniform"]
     shape: tuple[int, ...]
+    agent_axis: int | None = None
 
 
 @dataclass(frozen=True)
@@ -222,3 +227,16 @@ class Algorithm(nn.Module):
     def initial_memory(self, num_envs: int) -> Any:
         """Memory before the first step; recurrent policies override it."""
         return None
+
+    @torch.no_grad()
+    def relabel(self, order: Sequence[int]) -> None:
+        """Rearrange the weights so that place i holds what place `order[i]` held; the conformance kit exchanges agents.
+
+        Every parameter and buffer whose leading axis has one index for each agent is reordered along it, and the rest
+        is left: right where each agent has networks of its own, or all share one that sees a single agent. Algorithms
+        that read joint inputs or one-hot agent ids override it and reorder those inputs' columns too.
+        """
+        index = torch.as_tensor(order)
+        for tensor in [*self.parameters(), *self.buffers()]:
+            if tensor.dim() and len(tensor) == self.team.n:
+                tensor.copy_(tensor[index.to(tensor.device)])

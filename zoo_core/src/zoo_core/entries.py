@@ -148,6 +148,8 @@ class AlgorithmEntry(Entry):
     mixer: tuple[str, ...] | None = None
     table_column: str = ""
     centralised_acting: bool = False
+    imitates: bool = False
+    """True if it clones the policy of its data and so cannot find a better one: exempt from the learning claims."""
     online: str = ""
     """Non-empty for an online trainer: the command that runs it. Such an algorithm does not train on datasets."""
 

@@ -11,6 +11,7 @@ ENTRIES = (
         settings="zoo_bc:defaults.yaml",
         actions=("continuous", "discrete"),
         needs=("rows",),
+        imitates=True,
         table_column="None: SPaCQL's and OMCDA's tables show no BC. It is the reference row of every table of ours.",
     ),
 )

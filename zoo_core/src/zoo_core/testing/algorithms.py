@@ -22,6 +22,7 @@ from zoo_core.errors import SettingError
 from zoo_core.hookspecs import PROJECT
 from zoo_core.seeding import generator
 from zoo_core.testing.checks import Check, Claim, demand, run_claims
+from zoo_core.testing.kit import package_of
 from zoo_core.testing.tiny import play_out, random_obs, tiny_config, tiny_dataset, tiny_learner, tiny_team, weights
 from zoo_core.training import Learner
 from zoo_core.training.learner import draw_noise
@@ -57,7 +58,7 @@ def algorithm_claims(entry: AlgorithmEntry) -> list[Claim]:
 
 def check_algorithm(entry: AlgorithmEntry) -> list[Check]:
     """The contract of an algorithm: settings, determinism, resuming, seeds, losses, acting."""
-    return run_claims(algorithm_claims(entry))
+    return run_claims(algorithm_claims(entry), package=package_of(entry))
 
 
 @functools.cache

@@ -1,28 +1,55 @@
-"""What a check is: a named claim about an entry that holds or says how to mend it."""
+"""What a check is: a named claim about an entry that holds, or says how to mend it."""
 
 from __future__ import annotations
 
+import sys
+import time
 import traceback
+import unittest
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from zoo_core.errors import ZooError
 
+Outcome = Literal["pass", "fail", "warn", "skip"]
+
+_LABELS = {"pass": "ok  ", "fail": "FAIL", "warn": "warn", "skip": "skip"}
+_NOT_A_PLUGIN = frozenset({"zoo_core", "torch", "numpy", "safetensors", "pluggy", "yaml"}) | sys.stdlib_module_names
+
 
 class Check(NamedTuple):
-    """The outcome of one claim. `detail` says what was seen and how to mend it; empty if it passed."""
+    """The outcome of one claim.
+
+    Attributes:
+        name: the claim's.
+        outcome: `pass`; `fail`; `warn`, an advisory claim that does not hold; `skip`, a claim that says nothing about
+            this entry.
+        detail: what was seen and how to mend it, or why it was skipped; empty if it passed.
+        seconds: what testing it took, by the clock.
+    """
 
     name: str
-    passed: bool
+    outcome: Outcome
     detail: str = ""
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing has to be mended: every outcome but `fail`."""
+        return self.outcome != "fail"
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.passed else 'FAIL'} {self.name}{': ' if self.detail else ''}{self.detail}"
+        return f"{_LABELS[self.outcome]} {self.name}{': ' if self.detail else ''}{self.detail}"
 
 
 class Broken(AssertionError):
     """A claim that does not hold."""
+
+
+class NotApplicable(unittest.SkipTest):
+    """A claim that says nothing about this entry, with the reason. pytest reports a test that raises it as skipped."""
 
 
 def demand(holds: object, mend: str) -> None:
@@ -35,11 +62,13 @@ def demand(holds: object, mend: str) -> None:
 class Claim:
     """A claim ready to be tested: call it, and it raises `Broken` (an `AssertionError`) if it does not hold.
 
-    Parametrise a test with them: `@pytest.mark.parametrize("claim", algorithm_claims(entry), ids=str)`, body `claim()`.
+    It raises `NotApplicable` where it says nothing about the entry. `required=False` makes it advice. Parametrise a
+    test with them: `@pytest.mark.parametrize("claim", claims(entry), ids=str)`, body `claim()`.
     """
 
     name: str
     test: Callable[[], None]
+    required: bool = True
 
     def __call__(self) -> None:
         self.test()
@@ -48,18 +77,60 @@ class Claim:
         return self.name
 
 
-def run_claims(claims: Iterable[Claim]) -> list[Check]:
-    """Test every claim. One that raises is a failure with its reason, and does not stop the others."""
+Observer = Callable[[Any], None]
+"""Told a claim's name before it is tested and its `Check` after."""
+
+
+def run_claims(claims: Iterable[Claim], observer: Observer | None = None, package: str = "") -> list[Check]:
+    """Test every claim. One that raises is a failure with its reason, and does not stop the others.
+
+    `package`: the plugin's top-level package, whose lines failures name.
+    """
     checks = []
     for claim in claims:
-        try:
-            claim()
-        except (Broken, ZooError) as error:
-            checks.append(Check(claim.name, False, str(error)))
-        except Exception as error:  # a plugin's own fault, of whatever type, is a failed check
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            detail = f"{type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-            checks.append(Check(claim.name, False, detail))
-        else:
-            checks.append(Check(claim.name, True))
+        if observer:
+            observer(claim.name)
+        checks.append(_tested(claim, package))
+        if observer:
+            observer(checks[-1])
     return checks
+
+
+def _tested(claim: Claim, package: str) -> Check:
+    started = time.perf_counter()
+
+    def outcome(word: Outcome, detail: str = "") -> Check:
+        return Check(claim.name, word, detail, time.perf_counter() - started)
+
+    broken: Outcome = "fail" if claim.required else "warn"
+    try:
+        claim()
+    except NotApplicable as reason:
+        return outcome("skip", str(reason))
+    except Broken as error:
+        return outcome(broken, str(error))
+    except ZooError as error:
+        return outcome(broken, f"{error}{place(error.__cause__, package)}")
+    except (Exception, SystemExit) as error:  # a plugin's own fault, of whatever type, is a failed check
+        return outcome(broken, f"{type(error).__name__}: {error}{place(error, package)}")
+    return outcome("pass")
+
+
+def place(error: BaseException | None, package: str) -> str:
+    """` (package/file.py:line)`: the last line of the plugin's own that an error passed through.
+
+    That of the plugin's package; else of code that belongs neither to the core nor to what it builds on; else the line
+    that raised.
+    """
+    if error is None:
+        return ""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [f for f in frames if package and _top(f[0]) == package]
+    foreign = [f for f in frames if _top(f[0]) not in _NOT_A_PLUGIN]
+    for frame, line in reversed(own or foreign or frames):
+        return f" ({'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{line})"
+    return ""
+
+
+def _top(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

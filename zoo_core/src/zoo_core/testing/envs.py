@@ -11,6 +11,7 @@ from zoo_core.entries import DISCRETE, EnvEntry
 from zoo_core.envs import BatchedEnv, Step
 from zoo_core.seeding import uniforms
 from zoo_core.testing.checks import Check, Claim, demand, run_claims
+from zoo_core.testing.kit import package_of
 
 SEEDS = (11, 12, 13)
 MOST_STEPS = 50
@@ -35,7 +36,7 @@ def env_claims(entry: EnvEntry) -> list[Claim]:
 
 def check_env(entry: EnvEntry) -> list[Check]:
     """Seeding, shapes, bounds, endings and batching of an environment."""
-    return run_claims(env_claims(entry))
+    return run_claims(env_claims(entry), package=package_of(entry))
 
 
 def random_actions(env: BatchedEnv, step: Step, seeds: tuple[int, ...], t: int) -> NDArray:

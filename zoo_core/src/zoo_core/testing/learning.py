@@ -10,6 +10,7 @@ from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry, EnvEntry
 from zoo_core.evaluation import evaluate
 from zoo_core.testing.checks import Check, Claim, demand, run_claims
 from zoo_core.testing.games import GAMES
+from zoo_core.testing.kit import package_of
 from zoo_core.testing.tiny import game_dataset, play_out, tiny_config, tiny_learner
 
 ENOUGH = 0.9
@@ -27,7 +28,7 @@ def learning_claims(entry: AlgorithmEntry, *, most: int = 400) -> list[Claim]:
 
 def check_learning(entry: AlgorithmEntry, *, most: int = 400) -> list[Check]:
     """`learning_claims`, tested."""
-    return run_claims(learning_claims(entry, most=most))
+    return run_claims(learning_claims(entry, most=most), package=package_of(entry))
 
 
 def learns_a_game(entry: AlgorithmEntry, kind: str, *, most: int) -> None:

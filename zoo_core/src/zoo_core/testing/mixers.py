@@ -11,6 +11,7 @@ from zoo_core.entries import MIXER_TRAITS, MixerEntry
 from zoo_core.mixers import Mixer
 from zoo_core.seeding import generator
 from zoo_core.testing.checks import Check, Claim, demand, run_claims
+from zoo_core.testing.kit import package_of
 
 AGENTS, STATE, ROWS = 3, 5, 64
 
@@ -27,7 +28,7 @@ def mixer_claims(entry: MixerEntry) -> list[Claim]:
 
 def check_mixer(entry: MixerEntry) -> list[Check]:
     """Shapes, declared traits and gradients of a mixer."""
-    return run_claims(mixer_claims(entry))
+    return run_claims(mixer_claims(entry), package=package_of(entry))
 
 
 def build(entry: MixerEntry, outputs: int = 1) -> Mixer:
