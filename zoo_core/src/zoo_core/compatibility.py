@@ -32,7 +32,7 @@ def require_pair(
     lacks = missing(algorithm, env)
     if not lacks:
         return
-    others = [e.name for e in envs if not missing(algorithm, e)]
+    others = [e.label for e in envs if not missing(algorithm, e)]
     rivals = [a.name for a in algorithms if not a.online and not missing(a, env)]
     raise IncompatiblePair(
         "; ".join(lacks)

@@ -6,12 +6,13 @@ the plugin. The code behind an entry is named by a lazy `"module:attribute"` fac
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-from zoo_core.errors import PluginError
+from zoo_core.errors import PluginError, UsageError, ZooError
 
 CONTINUOUS, DISCRETE = "continuous", "discrete"
 """The two action kinds."""
@@ -68,14 +69,23 @@ class Entry:
     factory: str
     source: Source
 
+    @property
+    def label(self) -> str:
+        """The name as lists show it."""
+        return self.name
+
     def load(self) -> Callable[..., Any]:
         """Import the factory. Raises `PluginError`, whatever goes wrong there."""
-        module, _, attribute = self.factory.partition(":")
+        return self._import("factory", self.factory)
+
+    def _import(self, role: str, named: str) -> Callable[..., Any]:
+        """What `"module:attribute"` names."""
+        module, _, attribute = named.partition(":")
         try:
             found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
         except Exception as error:  # the plugin's own code may raise anything
             raise PluginError(
-                f"{self.KIND} {self.name!r}: cannot import its factory {self.factory!r}:"
+                f"{self.KIND} {self.name!r}: cannot import its {role} {named!r}:"
                 f" {type(error).__name__}: {error}. `zoo doctor` says how to mend it"
             ) from error
         return found
@@ -90,7 +100,13 @@ class EnvEntry(Entry):
     """An environment. Factory: `(num_envs: int, **options) -> zoo_core.envs.BatchedEnv`.
 
     `gives` holds the action kind and, where invalid actions exist, `action_mask`. `convention` says in one line whose
-    physics, rewards and observations these are. `hints` are settings the environment asks of any algorithm.
+    physics, rewards and observations these are. `hints` are settings the environment asks of any algorithm. `options`,
+    JSON values, are what `load()` binds to the factory. `modules` names top-level modules beside the plugin's own whose
+    code decides what happens in an episode: a run records their versions and hashes.
+
+    An entry with a `resolver`, `"module:function"`, stands for a **family**: any number of environments that cannot be
+    listed, each named `name:task`. The function makes the entry of one, `(task: str) -> EnvEntry`, when somebody asks
+    for it; `example` is a task that shows how they are named. A family itself cannot be loaded.
     """
 
     KIND: ClassVar[str] = "env"
@@ -101,7 +117,48 @@ class EnvEntry(Entry):
     agents: int = 0
     default_quality: str = ""
     reference: ReferenceScores | None = None
-    hints: Mapping[str, Any] = field(default_factory=dict)
+    hints: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    modules: tuple[str, ...] = ()
+    resolver: str = ""
+    example: str = ""
+
+    @property
+    def label(self) -> str:
+        """`name`, or `name:…` for a family."""
+        return f"{self.name}:…" if self.resolver else self.name
+
+    def load(self) -> Callable[..., Any]:
+        """Import the factory and bind `options`. Raises `PluginError`, and `UsageError` for a family."""
+        if self.resolver:
+            example = f", for example {self.name}:{self.example}" if self.example else ""
+            raise UsageError(f"{self.name} is a family of environments: name one as {self.name}:TASK{example}")
+        factory = self._import("factory", self.factory)
+        return functools.partial(factory, **self.options) if self.options else factory
+
+    def resolve(self, task: str) -> EnvEntry:
+        """The member of this family called `name:task` (the resolver may spell the task in another way).
+
+        Raises `UsageError` for a task that does not exist or cannot be used, `PluginError` if the resolver is at fault.
+        """
+        if not self.resolver:
+            raise UsageError(f"{self.name} is one environment, not a family: it has no {self.name}:{task}")
+        if not task:
+            self.load()
+        resolver = self._import("resolver", self.resolver)
+        try:
+            found = resolver(task)
+        except ZooError:
+            raise
+        except Exception as error:  # the plugin's own code may raise anything
+            raise PluginError(
+                f"env {self.name}:{task}: {self.resolver} raised {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(found, EnvEntry) or found.resolver or not found.name.startswith(f"{self.name}:"):
+            raise PluginError(
+                f"{self.resolver} must return the EnvEntry of one environment, named {self.name}:…, not {found!r}"
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,8 @@ def _complaints(entry: Any, data: dict[str, Any]) -> Iterator[str]:
         yield f"source must be a Source, not {type(entry.source).__name__}"
     if not isinstance(getattr(entry, "reference", None), ReferenceScores | None):
         yield "reference must be a ReferenceScores or None"
+    if entry.KIND == "env":
+        yield from _family_complaints(entry)
     if entry.KIND == "dataset" and entry.name != f"{entry.env}/{entry.quality}":
         yield f"a dataset is called env/quality: {entry.env}/{entry.quality}"
     vocabulary = {
@@ -156,6 +158,18 @@ def _complaints(entry: Any, data: dict[str, Any]) -> Iterator[str]:
             yield f"{key} must be a tuple of words, not {given!r}"
         elif unknown := [word for word in given if word not in words]:
             yield f"{key} holds {unknown[0]!r}; it may hold {', '.join(sorted(words))}"
+
+
+def _family_complaints(entry: Any) -> Iterator[str]:
+    """What is wrong with the options of an environment, or with a family of environments."""
+    if not isinstance(entry.options, dict) or not all(isinstance(key, str) for key in entry.options):
+        yield f"options must map names to JSON values, not be {entry.options!r}"
+    if not isinstance(entry.modules, tuple):
+        yield f"modules must be a tuple of names, not {entry.modules!r}"
+    if entry.resolver and not FACTORY.fullmatch(str(entry.resolver)):
+        yield f'resolver must be "module:function", not {entry.resolver!r}'
+    if entry.resolver and ":" in entry.name:
+        yield "the name of a family ends where its tasks begin: it may hold no colon"
 
 
 def _require_unique(entries: list[dict[str, Any]]) -> None:

@@ -67,15 +67,26 @@ def plugin_records(packages: Mapping[str, str]) -> dict[str, str]:
 
 
 def source_hash(package: str) -> str:
-    """SHA-256 over a package's Python, YAML and safetensors files; of the empty text if it cannot be found."""
+    """SHA-256 over a package's Python, YAML and safetensors files; of the empty text if it cannot be found.
+
+    Of a module that is a single file, over that file.
+    """
     digest = hashlib.sha256()
     spec = importlib.util.find_spec(package)
+    if spec and spec.origin and not spec.submodule_search_locations and Path(spec.origin).is_file():
+        digest.update(Path(spec.origin).read_bytes())
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(folder).rglob("*")):
             if path.suffix in (".py", ".yaml", ".safetensors") and path.is_file():
                 digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def distributions_of(modules: Sequence[str]) -> dict[str, str]:
+    """Distribution → module of these top-level modules; one that belongs to no distribution goes by its own name."""
+    owners = metadata.packages_distributions() if modules else {}
+    return {owners.get(module, [module])[0]: module for module in modules}
 
 
 def version(distribution: str) -> str:

@@ -17,6 +17,7 @@ from zoo_core.errors import IncompatiblePair, UsageError, did_you_mean
 from zoo_core.training.construct import statistics_to_json
 from zoo_core.training.files import canonical_json
 from zoo_core.training.folder import slug
+from zoo_core.training.manifest import distributions_of
 
 if TYPE_CHECKING:
     from zoo_core.plugins import Zoo
@@ -98,7 +99,8 @@ class TrainRequest:
 class Plan:
     """A request with its names looked up, its data opened and its settings resolved.
 
-    `packages`: the plugins involved, distribution → package. `offered`: the qualified name of each kind of entry.
+    `packages`: the plugins involved and the packages an environment wraps, distribution → package. `offered`: the
+    qualified name of each kind of entry.
     """
 
     request: TrainRequest
@@ -212,6 +214,7 @@ def make_plan(
     wanted += [("mixer", request.mixer or mixer.name)] if mixer else []
     offers = {kind: zoo.find_offer(kind, wanted_name) for kind, wanted_name in wanted}
     packages = {o.distribution: o.entry.factory.partition(":")[0].partition(".")[0] for o in offers.values()}
+    packages |= distributions_of(env.modules)
     offered = {kind: offer.qualified_name for kind, offer in offers.items()}
     return Plan(request, algorithm, env, mixer, resolved, dataset, packages, offered)
 
@@ -226,7 +229,10 @@ def _dataset_name(request: TrainRequest, env: EnvEntry, zoo: Zoo) -> str:
     """The built-in dataset of this quality."""
     qualities = [o.entry.quality for o in zoo.datasets if o.entry.env == env.name]
     if not qualities:
-        raise UsageError(f"no built-in dataset is of {env.name}: give --dataset FOLDER or --dataset minari:<id>")
+        raise UsageError(
+            f"no built-in dataset is of {env.name}: give --dataset FOLDER or --dataset minari:<id>, or make one with"
+            f" `zoo data collect --env {env.name} --policy random --name NAME`"
+        )
     quality = request.quality or env.default_quality or qualities[0]
     if quality not in qualities:
         raise UsageError(f"{env.name} has no dataset of quality {quality!r}.{did_you_mean(quality, qualities)}")
