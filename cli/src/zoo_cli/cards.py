@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from zoo_cli.registry import Known
+from zoo_cli.registry import ORIGINS, Known
 from zoo_core.compatibility import missing, require_mixer
 from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, Source
 from zoo_core.errors import IncompatiblePair, UnknownName, UsageError, ZooError
@@ -58,7 +58,11 @@ def plugin_card(row: PluginRow, known: Known | None) -> Card:
             "why": row.reason,
             "import": f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "",
             "imports too much": ", ".join(row.heavy),
+            "core": row.core_range,
+            "source": row.source,
+            "origin": ORIGINS[known.origin] if known else "",
             "paper": known.paper if known else "",
+            "homepage": known.homepage if known else "",
         },
         goes_with={kind: list(names) for kind, names in row.provides.items()},
     )
@@ -72,7 +76,14 @@ def known_card(name: str, known: Known) -> Card:
         kind=kind,
         summary=known.summary,
         plugin=f"{known.distribution}, not installed",
-        facts={"paper": known.paper, "url": known.url, "install": known.install_command()},
+        facts={
+            "origin": ORIGINS[known.origin],
+            "core": known.core,
+            "paper": known.paper,
+            "url": known.url,
+            "homepage": known.homepage,
+            "install": known.install_command(),
+        },
         goes_with={kind: list(names) for kind, names in known.provides.items()},
     )
 

@@ -72,7 +72,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoo]:
             Offer(MixerEntry("mix", "Another.", "x:y", source), "zoo-other", "2.0"),
         ],
         [
-            PluginRow("zoo-toy", "1.0", "ok", "", {"algorithm": ("toy",)}, 0.001),
+            PluginRow("zoo-toy", "1.0", "ok", "", {"algorithm": ("toy",)}, 0.001, (), ">=0.1", "index"),
             PluginRow("zoo-other", "2.0", "ok", "", {"mixer": ("mix",)}, 0.3, ("numpy",)),
             PluginRow("zoo-bc", "0.1.0", "broken", "it raised"),
         ],

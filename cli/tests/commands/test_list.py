@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoo_core.entries import entry_from_json
-from zoo_core.plugins import Zoo
+from zoo_core.plugins import PluginRow, Zoo
 
 Run = Callable[..., Any]
 
@@ -32,10 +33,62 @@ def test_a_name_offered_twice_is_shown_by_its_full_names(toy: Zoo, run: Run) -> 
     assert "zoo-toy:mix" in out
 
 
-def test_plugins_show_their_state_cost_and_reason(toy: Zoo, run: Run) -> None:
+def test_plugins_show_state_core_cost_source_and_what_they_provide_or_why_not(toy: Zoo, run: Run) -> None:
+    assert run("list", "plugins")[1].splitlines()[1:] == [
+        "  plugin     version  state   core   import  source  provides, or why not",
+        "  zoo-bc     0.1.0    broken                         it raised",
+        "  zoo-other  2.0      ok             300 ms          mixer: mix; imports numpy at once, as it should not",
+        "  zoo-toy    1.0      ok      >=0.1  1 ms    index   algorithm: toy",
+    ]
+
+
+def test_a_checkout_below_the_working_directory_is_shown_by_its_short_path(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [
+        PluginRow("zoo-a", "1", "ok", source=f"editable {tmp_path}/a"),
+        PluginRow("zoo-b", "1", "ok", source="index"),
+    ]
+    monkeypatch.setattr("zoo_cli.commands.list.load_zoo", lambda progress: Zoo.assemble([], rows))
+    monkeypatch.chdir(tmp_path)
+    assert "editable ./a" in run("list", "plugins")[1]
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    assert f"editable {tmp_path}/a" in run("list", "plugins")[1]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_plugins_fit_a_narrow_terminal_with_nothing_cut_off(
+    toy: Zoo, run: Run, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    names = [f"toy-world/quality-{number}" for number in range(9)]
+    row = PluginRow(
+        "zoo-long-plugin-name", "10.11.12", "ok", "", {"algorithm": ("toy",), "dataset": tuple(names)}, 0.01, (),
+        ">=0.10,<0.20", "editable /home/somebody/projects/of/all/kinds/zoo-long-plugin-name",
+    )  # fmt: skip
+    monkeypatch.setattr("zoo_cli.commands.list.load_zoo", lambda progress: Zoo.assemble([], [row, *toy.plugins]))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "dumb")
     out = run("list", "plugins")[1]
-    assert "zoo-bc     0.1.0    broken          it raised" in out
-    assert "zoo-other  2.0      ok      300 ms  mixer: mix" in out
+    assert max(map(len, out.splitlines())) <= columns
+    for text in ("zoo-long-plugin-name", "10.11.12", ">=0.10,<0.20", "10 ms", "algorithm: toy", "it raised", *names):
+        assert text in out
+    assert "/home/somebody/projects/of/all/kinds/zoo-long-plugin-name" in out.replace(" ", "").replace("\n", "")
+
+
+def test_json_of_plugins_holds_every_column(toy: Zoo, run: Run) -> None:
+    assert run("list", "plugins", "--json")[1]["plugins"][2] == {
+        "distribution": "zoo-toy",
+        "version": "1.0",
+        "state": "ok",
+        "reason": "",
+        "provides": {"algorithm": ["toy"]},
+        "import_seconds": 0.001,
+        "heavy": [],
+        "core_range": ">=0.1",
+        "source": "index",
+    }
 
 
 def test_output_in_a_pipe_has_no_colour_and_no_rules(toy: Zoo, run: Run) -> None:

@@ -33,6 +33,21 @@ def test_a_plugin_is_read_from_its_metadata_header(tmp_path: Path, monkeypatch: 
     assert plugin.fault == ""
 
 
+@pytest.mark.parametrize(
+    ("requires", "core_range"),
+    [
+        (["zoo-core<0.2,>=0.1"], ">=0.1,<0.2"),
+        (["numpy>=1", "Zoo_Core (>=0.9, !=0.11, <0.12)"], ">=0.9,!=0.11,<0.12"),
+        (["zoo-core>=0.1", "zoo-core[data]<0.2 ; python_version > '3'"], ">=0.1,<0.2"),
+        (["zoo-core>=0.1", "zoo-core>=0.2 ; extra == 'new'", "zoo-core-extra>=3"], ">=0.1"),
+        (["zoo-core"], ""),
+        (["numpy>=1"], ""),
+    ],
+)
+def test_the_core_range_is_what_the_metadata_asks_for_lowest_bound_first(requires: list[str], core_range: str) -> None:
+    assert Installed("zoo-x", "1.0", requires=tuple(requires)).core_range == core_range
+
+
 def test_distributions_without_a_hook_module_are_no_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_metadata(tmp_path, name="zoo-library", points=b"[console_scripts]\nx = y:z\n")
     assert found(tmp_path, monkeypatch) == {}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo_cli.registry import Known, load_registry
+from zoo_cli.registry import ORIGINS, Known, load_registry
 from zoo_cli.tables import show_heading, show_json, show_table
 from zoo_core.plugins import Offer, PluginRow, Zoo, discover, load_zoo
 
 KINDS = {"algos": "algorithm", "envs": "env", "datasets": "dataset", "mixers": "mixer"}
+NEXT = "\n"
 TITLES = {"algos": "Algorithms", "envs": "Environments", "datasets": "Datasets", "mixers": "Mixers"}
 
 
@@ -78,6 +80,9 @@ def _as_json(zoo: Zoo, missing: Sequence[Known], what: str | None, available: bo
             {
                 "distribution": known.distribution,
                 "summary": known.summary,
+                "origin": known.origin,
+                "core_range": known.core,
+                "homepage": known.homepage,
                 "provides": {kind: list(names) for kind, names in known.provides.items()},
                 "install": known.install_command(),
             }
@@ -116,19 +121,42 @@ def _extra(what: str, entry: Any) -> tuple[str, ...]:
 
 
 def _show_plugins(rows: Sequence[PluginRow]) -> None:
+    """A line per plugin; on a terminal, which is narrower, version and source stand below name and what it provides."""
     show_heading(f"Plugins ({len(rows)})")
-    cells = [
-        (
-            row.distribution,
-            row.version,
-            row.state,
-            f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "",
-            row.reason or "; ".join(f"{kind}: {', '.join(names)}" for kind, names in row.provides.items()),
-        )
-        for row in rows
-    ]
     broken = [index for index, row in enumerate(rows) if row.state == "broken"]
-    show_table(("plugin", "version", "state", "import", "provides, or why not"), cells, red=broken)
+    cost = [f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "" for row in rows]
+    if sys.stdout.isatty():
+        cells = [
+            (
+                f"{row.distribution}{NEXT}{row.version}",
+                row.state,
+                row.core_range,
+                ms,
+                f"{_offered(row, NEXT)}{NEXT}{_place(row)}",
+            )
+            for row, ms in zip(rows, cost, strict=True)
+        ]
+        show_table(("plugin", "state", "core", "import", "provides, or why not; source"), cells, red=broken)
+        return
+    cells = [
+        (row.distribution, row.version, row.state, row.core_range, ms, _place(row), _offered(row))
+        for row, ms in zip(rows, cost, strict=True)
+    ]
+    headers = ("plugin", "version", "state", "core", "import", "source", "provides, or why not")
+    show_table(headers, cells, red=broken)
+
+
+def _offered(row: PluginRow, separator: str = "; ") -> str:
+    """What a plugin provides, and what is wrong with it."""
+    found = row.reason or separator.join(f"{kind}: {', '.join(names)}" for kind, names in row.provides.items())
+    return f"{found}{separator}imports {', '.join(row.heavy)} at once, as it should not" if row.heavy else found
+
+
+def _place(row: PluginRow) -> str:
+    """The source, a folder below the working directory by its short name."""
+    kind, _, place = row.source.partition(" ")
+    here = Path.cwd()
+    return f"{kind} ./{Path(place).relative_to(here)}" if place and here in Path(place).parents else row.source
 
 
 def _show_broken(rows: Sequence[PluginRow]) -> None:
@@ -146,4 +174,4 @@ def _show_missing(missing: Sequence[Known], what: str | None) -> None:
     for known in chosen:
         names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in known.provides.items())
         show_heading(f"{known.distribution}  {known.summary}")
-        click.echo(f"  {names}\n  {known.install_command()}")
+        click.echo(f"  {ORIGINS[known.origin]}; zoo-core {known.core}; {names}\n  {known.install_command()}")

@@ -123,6 +123,8 @@ def _take(
             },
             import_seconds=float(finding["import_seconds"]),
             heavy=tuple(finding["heavy"]),
+            core_range=plugin.core_range,
+            source=plugin.source,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return False
@@ -132,4 +134,6 @@ def _take(
 
 
 def _row(plugin: Installed, state: Any, reason: str) -> PluginRow:
-    return PluginRow(plugin.distribution, plugin.version, state, reason)
+    return PluginRow(
+        plugin.distribution, plugin.version, state, reason, core_range=plugin.core_range, source=plugin.source
+    )

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from zoo_core import __version__
+from zoo_core.plugins.source import installed_from
 
 GROUP = "zoo"
 """The entry-point group whose values are hook modules."""
@@ -26,6 +27,7 @@ class Installed:
         digest: SHA-256 of its metadata file, so that an edited requirement is noticed.
         location: the folder that holds its metadata.
         fault: what is wrong with the metadata itself; empty if nothing is.
+        source: where it was installed from; see `zoo_core.plugins.source`.
     """
 
     distribution: str
@@ -35,6 +37,28 @@ class Installed:
     digest: str = ""
     location: str = ""
     fault: str = ""
+    source: str = ""
+
+    @property
+    def core_range(self) -> str:
+        """The versions of zoo-core it asks for, lowest bound first, as `>=0.1,<0.2`; empty if it does not say.
+
+        For show: whether this core is among them is `core_mismatch`'s to say, which needs `packaging`, slow to import.
+        """
+        stated = [
+            found
+            for requirement, _, marker in (line.partition(";") for line in self.requires)
+            if "extra" not in marker and (found := _CORE.fullmatch(requirement.strip()))
+        ]
+        clauses = {part.replace(" ", "") for found in stated for part in found["range"].strip("() ").split(",")}
+        return ",".join(sorted(clauses - {""}, key=lambda clause: (_numbers(clause), clause)))
+
+
+_CORE = re.compile(r"zoo[-_.]+core(\[.*?\])?(?P<range>[ (<>=!~].*|)", re.IGNORECASE)
+
+
+def _numbers(clause: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", clause)]
 
 
 def canonical(name: str) -> str:
@@ -134,6 +158,7 @@ def _read(distribution: metadata.Distribution) -> Installed | None:
         digest=hashlib.sha256(header.encode()).hexdigest(),
         location=str(distribution.locate_file("")),
         fault=f"its entry point {wrong!r} must name a module, such as my_plugin.plugin" if wrong is not None else "",
+        source=installed_from(distribution),
     )
 
 

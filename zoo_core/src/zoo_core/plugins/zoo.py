@@ -44,6 +44,8 @@ class PluginRow:
         provides: names by kind (`algorithm`, `env`, `dataset`, `mixer`).
         import_seconds: what importing its hook module took when it was probed.
         heavy: those of torch, numpy and gymnasium that its hook module imports, though it should not.
+        core_range: the zoo-core versions it works with, by its own metadata, such as `>=0.1,<0.2`.
+        source: where it was installed from; see `zoo_core.plugins.source`.
     """
 
     distribution: str
@@ -53,6 +55,8 @@ class PluginRow:
     provides: dict[str, tuple[str, ...]] = field(default_factory=dict)
     import_seconds: float = 0.0
     heavy: tuple[str, ...] = ()
+    core_range: str = ""
+    source: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -67,6 +71,8 @@ class PluginRow:
             "provides": {kind: list(names) for kind, names in self.provides.items()},
             "import_seconds": self.import_seconds,
             "heavy": list(self.heavy),
+            "core_range": self.core_range,
+            "source": self.source,
         }
 
 
@@ -113,30 +119,49 @@ class Zoo:
     @overload
     def find(self, kind: Literal["mixer"], name: str) -> MixerEntry: ...
     def find(self, kind: str, name: str) -> Any:
-        """The entry called `name`, or `distribution:name`. Raises `UnknownName` or `AmbiguousName`."""
+        """The entry called `name`, or `distribution:name`; a member of a family of environments as `family:task`.
+
+        Raises `UnknownName` or `AmbiguousName`, and what `EnvEntry.resolve` raises.
+        """
         return self.find_offer(kind, name).entry
 
     def find_offer(self, kind: str, name: str) -> Offer[Any]:
         """Like `find`, with the distribution and version that offer it."""
         offers = self.offers(kind)
-        matches = [o for o in offers if o.name == name] or [o for o in offers if o.qualified_name == name]
+        exact = [o for o in offers if o.name == name] or [o for o in offers if o.qualified_name == name]
+        matches, task = (exact, "") if exact else self._families(kind, name)
         if not matches:
             raise UnknownName(kind, name, self._known(kind, name), self._absent_hint())
         if len(matches) > 1:
             owners = " and ".join(f"{o.distribution} {o.version}" for o in matches)
-            choices = " or ".join(f"{OPTIONS[kind]} {o.qualified_name}" for o in matches)
+            suffix = f":{task}" if task else ""
+            choices = " or ".join(f"{OPTIONS[kind]} {o.qualified_name}{suffix}" for o in matches)
             raise AmbiguousName(f"{kind} {name!r} is offered by {owners}. Choose one: {choices}")
-        return matches[0]
+        return _member(matches[0], task)
 
     def matching(self, name: str) -> tuple[Offer[Any], ...]:
-        """The offers of every kind called `name` or `distribution:name`; none is an error here."""
-        return tuple(o for kind in OPTIONS for o in self.offers(kind) if name in (o.name, o.qualified_name))
+        """The offers of every kind called `name` or `distribution:name`; none is an error here.
+
+        A family of environments is itself, and its members are resolved, with the errors of `EnvEntry.resolve`.
+        """
+        found = [o for kind in OPTIONS for o in self.offers(kind) if name in (o.name, o.qualified_name)]
+        families, task = ([], "") if found else self._families("env", name)
+        return (*found, *(_member(offer, task) for offer in families))
+
+    def _families(self, kind: str, name: str) -> tuple[list[Offer[EnvEntry]], str]:
+        """The families of environments that `name` is a member of, as `family:task`, and the task."""
+        families = [o for o in self.envs if o.entry.resolver] if kind == "env" else []
+        for prefix in ("name", "qualified_name"):
+            found = [o for o in families if name.startswith(f"{getattr(o, prefix)}:")]
+            if found:
+                return found, name.removeprefix(f"{getattr(found[0], prefix)}:")
+        return [], ""
 
     def _known(self, kind: str, name: str) -> list[str]:
         """What could have been meant: qualified names if a distribution was given, plain ones otherwise."""
         offers = self.offers(kind)
         distribution = name.partition(":")[0]
-        return [o.qualified_name for o in offers if o.distribution == distribution] or [o.name for o in offers]
+        return [o.qualified_name for o in offers if o.distribution == distribution] or [o.entry.label for o in offers]
 
     def _absent_hint(self) -> str:
         """An unknown name may belong to a plugin that cannot be loaded, or that the user has switched off."""
@@ -145,3 +170,10 @@ class Zoo:
             names = [row.distribution for row in self.plugins if row.state == state]
             hints += [f"{title} plugins: {', '.join(names)}"] if names else []
         return f"{'; '.join(hints)} (`zoo list plugins` says why)." if hints else ""
+
+
+def _member(offer: Offer[Any], task: str) -> Offer[Any]:
+    """The offer itself, or where it is a family the member called `family:task`. No task is an error."""
+    if not getattr(offer.entry, "resolver", ""):
+        return offer
+    return Offer(offer.entry.resolve(task), offer.distribution, offer.version)
