@@ -1,0 +1,1 @@
+"""Offline multi-agent reinforcement learning: the algorithm `__NAME__`."""

@@ -1,0 +1,1 @@
+"""Offline multi-agent reinforcement learning: the mixer `__NAME__`."""
