@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PROJECTS := $(wildcard */pyproject.toml plugins/*/pyproject.toml)
 
-.PHONY: help install demo test lint bench matrix results clean
+.PHONY: help install demo test lint docs bench matrix results clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ lint: install  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install  ## write the reference from the code and build the site into site/, strictly
+	$(BIN)/python scripts/reference.py --write
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 
 bench: install  ## what an update, an environment step, opening a dataset and `zoo list` cost
 	$(BIN)/python bench/run.py --write
