@@ -2,7 +2,8 @@
 
     python scripts/ledger.py list            the cells and where each stands
     python scripts/ledger.py run [--jobs 2] [--commit]
-    python scripts/ledger.py report          write docs/results.md and its figures from results/ alone
+    python scripts/ledger.py report          write docs/results.md and its figures from results/ alone, and their rows
+                                             into the pages of docs/algorithms
 
 `run` takes the first unfinished cells of results/cells.yaml, as many side by side as there are cores, and resumes the
 interrupted ones; a killed ledger loses nothing. Every run is the command that `list` prints.
@@ -25,6 +26,7 @@ from threading import Lock
 from typing import Any
 
 import yaml
+from reference_algorithms import write_sections
 from results_page import write_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -159,6 +161,7 @@ def main() -> int:
         return 1 if run(options.jobs, options.out, options.limit, options.commit) else 0
     if options.what == "report":
         write_page(RESULTS, ROOT / "docs")
+        write_sections(ROOT / "docs")
         return 0
     for cell in cells():
         state = "finished" if cell.result.exists() else "to do"

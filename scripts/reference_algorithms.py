@@ -31,6 +31,12 @@ def pages(docs: Path) -> dict[Path, str]:
     return found
 
 
+def write_sections(docs: Path) -> None:
+    """Bring the generated sections of all algorithms' pages up to date."""
+    for path, text in pages(docs).items():
+        path.write_text(text, encoding="utf-8")
+
+
 def filled(text: str, entry: AlgorithmEntry, docs: Path) -> str:
     """A page with its blocks written anew."""
     makers: dict[str, Callable[[], Iterable[str]]] = {
