@@ -1,16 +1,24 @@
-"""The pages of docs/algorithms say what the code does: settings exist, defaults are the presets'."""
+"""The pages of docs/algorithms say what the code does: losses and settings exist, defaults are the presets'."""
 
+import importlib
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from zoo_core import EnvEntry, Source, load_zoo
+import zoo_critics
+from zoo_core import EnvEntry, Source, Update, load_zoo
 from zoo_core.config import parse_assignments, resolve
+from zoo_core.testing import tiny_config, tiny_team
 
-DOCS = Path(__file__).parents[1] / "docs" / "algorithms"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs" / "algorithms"
 FAMILY = ("macql", "cfcql", "icql-qs", "spacql")
 ENTRIES = {offer.name: offer.entry for offer in load_zoo().algorithms}
+OURS = {tomllib.loads(p.read_text())["project"]["name"] for p in ROOT.glob("plugins/*/pyproject.toml")}
+NAMES = sorted(offer.name for offer in load_zoo().algorithms if offer.distribution in OURS)
+SECTIONS = ["Equations", "Settings", "Deviations", "Results", "Cite"]
 COLUMNS = ("mpe-cn", "mpe-pp", "mpe-world", "mamujoco-halfcheetah-2x3", "somebody-elses")
 QUALITIES = ("random", "medium-replay", "medium", "expert")
 
@@ -84,3 +92,63 @@ def test_every_setting_a_page_names_with_a_value_can_be_set(page):
 def test_every_value_has_a_source(name, env):
     origins = resolved(name, env, "random").origins
     assert [key for key, origin in origins.items() if not origin.source] == []
+
+
+def page(name):
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def section(name, heading):
+    return page(name).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_algorithm_has_a_page_with_every_section(name):
+    found = re.findall(r"^## (.+)$", page(name), re.MULTILINE)
+    assert [heading for heading in found if heading in SECTIONS] == SECTIONS
+    assert "```math" in section(name, "Equations")
+    assert "(../results.md)" in section(name, "Results")
+    assert re.search(r"```bibtex\n@\w+\{\w+,\n.*title +=.*author +=.*year +=", section(name, "Cite"), re.DOTALL)
+    assert f"| [`{name}`]({name}.md) |" in page("index")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_lists_every_setting(name):
+    assert {cells[0] for cells in rows(f"{name}.md", "## Settings")} == resolved(name).origins.keys()
+
+
+def losses(name):
+    """The methods that training descends, over every phase and kind of action."""
+    entry = ENTRIES[name]
+    found = set()
+    for kind in entry.actions:
+        extra = {"cf_weight": "softmax"} if name == "cfcql" else {}
+        config = tiny_config(entry, kind, **extra)
+        algorithm = entry.load()(tiny_team(kind), config)
+        steps = (step for phase in algorithm.phases() for step in phase.steps)
+        found |= {step.loss.__name__ for step in steps if isinstance(step, Update)}
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not ENTRIES[name].online])
+def test_every_loss_that_training_descends_is_named_beside_its_equation(name):
+    said = {part.rpartition(".")[2] for part in re.findall(r"`([\w.]+)`", section(name, "Equations"))}
+    assert losses(name)
+    assert losses(name) <= said
+
+
+@pytest.mark.parametrize("name", [*NAMES, "index"])
+def test_everything_said_to_be_in_the_code_is(name):
+    """Each `Class.method` or function after "in the code" exists, in the algorithm's module or in zoo-critics."""
+    homes = [zoo_critics]
+    if name != "index":
+        homes.append(importlib.import_module(ENTRIES[name].factory.partition(":")[0]))
+    said = re.findall(r"[Ii]n the code: ((?:[^.\n`]|`[^`]*`)*)", page(name))
+    names = [each for line in said for each in re.findall(r"`([\w.]+)`", line)]
+    assert names
+    for each in names:
+        first, *rest = each.split(".")
+        found = next((getattr(home, first) for home in homes if hasattr(home, first)), None)
+        assert found is not None, each
+        for part in rest:
+            found = getattr(found, part)
