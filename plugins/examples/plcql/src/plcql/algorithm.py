@@ -47,13 +47,21 @@ class Config(AlgorithmConfig):
     iterations: int = setting(2001, "Passes of the loop.", source=SPACQL)
     batch_size: int = setting(1024, "Rows in a batch.", source=SPACQL)
     lr: float = setting(0.001, "Adam's rate, of critics and actors.", source=SPACQL, at_least=1e-12)
-    hidden: int = setting(64, "Width of both hidden layers of every network.", source=SPACQL, at_least=1)
+    hidden: int = setting(
+        64, "Width of every hidden layer: two in critics and actors, one in φ.", source=SPACQL, at_least=1
+    )
     heads: int = setting(10, "Critics in the ensemble.", source="PLCQL and SPaCQL, experiments", at_least=1)
     discount: float = setting(0.95, "γ.", source=SPACQL, at_least=0, at_most=1)
     tau: float = setting(0.01, "How far targets move once an iteration.", source=SPACQL, at_least=0, at_most=1)
     critic_steps: int = setting(5, "Critic updates in an iteration, each on its own batch.", source=SPACQL, at_least=1)
     alpha: float = setting(1.0, "α: weight of the conservative penalty.", source=SPACQL, at_least=0)
     samples: int = setting(10, "Uniform actions per agent in the penalty.", source=SPACQL, at_least=1)
+    penalty_rows: int = setting(
+        256,
+        "Rows of a batch that estimate the penalty, most of an update's cost.",
+        source="ours: CFCQL takes all",
+        at_least=1,
+    )
     target_noise: float = setting(0.05, "Deviation of the noise on π'(o').", source=SPACQL, at_least=0)
     clip: float = setting(0.5, "Largest gradient norm of any update.", source=SPACQL, at_least=1e-12)
     action_l2: float = setting(1e-3, "Weight of the mean squared action in the actors' loss.", source=SPACQL)
@@ -87,10 +95,11 @@ class PLCQL(Algorithm):
         c, n, a = self.config, self.team.n, self.team.action_size
         choice = {
             "k": Draw("uniform", (c.batch_size,)),
-            "subset": Draw("uniform", (c.batch_size, n)),
-            "policy": Draw("normal", (c.batch_size, n, a)),
+            "subset": Draw("uniform", (c.batch_size, n), agent_axis=1),
+            "policy": Draw("normal", (c.batch_size, n, a), agent_axis=1),
         }
-        actions = {"uniform": Draw("uniform", (c.batch_size, c.samples, n, a))}
+        rows = min(c.penalty_rows, c.batch_size)
+        actions = {"uniform": Draw("uniform", (rows, c.samples, n, a), agent_axis=2)}
         written, everything = ("y", "k", "log_prob", "reward", "advantage"), Clip(c.clip)
         steps = []
         for i in range(c.critic_steps):
@@ -142,9 +151,11 @@ class PLCQL(Algorithm):
         state = batch.state.flatten(1)
         q = self.q(self.critic, state, batch.action)  # [M, B]
         td = (q - self.y).square().mean(1)
-        others = counterfactuals(batch.action, self.scale(2 * noise["uniform"] - 1))  # [n, B, m, n, a]
+        uniform = self.scale(2 * noise["uniform"] - 1)
+        rows = len(uniform)  # rows are drawn independently, so the first ones are a sample of the batch
+        others = counterfactuals(batch.action[:rows], uniform)  # [n, rows, m, n, a]
         log_density = -self.own.sum(-1) * math.log(self.team.action_high - self.team.action_low)  # of uniform actions
-        corrected = self.q(self.critic, state[:, None], others) - log_density[:, None, None]  # [M, n, B, m]
+        corrected = self.q(self.critic, state[:rows, None], others) - log_density[:, None, None]  # [M, n, rows, m]
         xi = corrected.logsumexp(-1).mean((1, 2)) - q.mean(1)
         return Loss((td + self.config.alpha * xi).sum(), {"td": td.mean(), "penalty": xi.mean(), "q": q.mean()})
 
@@ -179,6 +190,24 @@ class PLCQL(Algorithm):
 
     def act(self, obs, mask, memory, generator):
         return self.policy(self.actor, obs), memory
+
+    @torch.no_grad()
+    def relabel(self, order):
+        """Actors change places; so do the agents' columns wherever a network reads the state or a joint action."""
+        places = torch.as_tensor(order)
+        moved = [*self.actor.parameters(), *self.actor.buffers(), *self.target_actor.parameters(), self.own]
+        for tensor in [*moved, *self.target_actor.buffers()]:
+            tensor.copy_(tensor[places])
+        team = self.team
+        sizes = {"per_agent": [team.state_size] * team.n, "concat_obs": team.obs_sizes}.get(team.state_kind)
+        state = torch.arange(team.state_size) if sizes is None else columns(sizes, order)
+        inputs = torch.cat((state, len(state) + columns([team.action_size] * team.n, order)))
+        for critic in (self.critic, self.target_critic):
+            for tensor in [*critic.input_norm.parameters(), *critic.input_norm.buffers()]:
+                tensor.copy_(tensor[..., inputs])
+            critic.layers[0].weight.copy_(critic.layers[0].weight[:, inputs])
+        for net in self.par.values():
+            net[0].weight.copy_(net[0].weight[:, state])
 
 
 def par_reward(q: Tensor, u: Tensor, has_choice: Tensor) -> Tensor:
@@ -237,6 +266,12 @@ def mean_over(x: Tensor, weight: Tensor) -> Tensor:
 def own_dimensions(team) -> Tensor:
     """[n, a]: 1 for an agent's own action dimensions, 0 for padding."""
     return (torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)).float()
+
+
+def columns(sizes, order) -> Tensor:
+    """Where the numbers of agents order[0], order[1], … lie in a row that holds `sizes[i]` numbers of each agent i."""
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return torch.cat([torch.arange(starts[i], starts[i] + sizes[i]) for i in order])
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
