@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "zoo_core.acting": ("Rescored", "RunPolicy", "evaluate"),
     "zoo_core.algorithms": (
         "Adam", "Algorithm", "Assign", "Clip", "Draw", "Loss", "Noise", "Phase", "Polyak", "Rows", "Statistics",
         "Update", "WholeEpisodes", "Windows",
     ),
+    "zoo_core.api": ("SeedsFailed", "train"),
     "zoo_core.batch": ("Batch",),
     "zoo_core.config": ("AlgorithmConfig", "parse_assignments", "resolve", "setting"),
     "zoo_core.entries": ("AlgorithmEntry", "DatasetEntry", "EnvEntry", "MixerEntry", "ReferenceScores", "Source"),
     "zoo_core.envs": ("BatchedEnv", "Step"),
-    "zoo_core.errors": ("DatasetError", "SettingError", "UsageError", "ZooError"),
+    "zoo_core.errors": ("DatasetError", "PluginError", "SettingError", "UsageError", "ZooError", "did_you_mean"),
     "zoo_core.hookspecs": ("hookimpl",),
     "zoo_core.mixers": ("Mixer",),
     "zoo_core.plugins": ("load_zoo",),
+    "zoo_core.runs": ("Measured", "Run", "Runs", "load_runs"),
     "zoo_core.seeding": ("derive", "generator", "normals", "uniforms"),
     "zoo_core.team": ("TeamSpec",),
 }  # fmt: skip
@@ -41,6 +44,9 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getattr__`
+    from zoo_core.acting import Rescored as Rescored
+    from zoo_core.acting import RunPolicy as RunPolicy
+    from zoo_core.acting import evaluate as evaluate
     from zoo_core.algorithms import Adam as Adam
     from zoo_core.algorithms import Algorithm as Algorithm
     from zoo_core.algorithms import Assign as Assign
@@ -55,6 +61,8 @@ if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getat
     from zoo_core.algorithms import Update as Update
     from zoo_core.algorithms import WholeEpisodes as WholeEpisodes
     from zoo_core.algorithms import Windows as Windows
+    from zoo_core.api import SeedsFailed as SeedsFailed
+    from zoo_core.api import train as train
     from zoo_core.batch import Batch as Batch
     from zoo_core.config import AlgorithmConfig as AlgorithmConfig
     from zoo_core.config import parse_assignments as parse_assignments
@@ -69,12 +77,18 @@ if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getat
     from zoo_core.envs import BatchedEnv as BatchedEnv
     from zoo_core.envs import Step as Step
     from zoo_core.errors import DatasetError as DatasetError
+    from zoo_core.errors import PluginError as PluginError
     from zoo_core.errors import SettingError as SettingError
     from zoo_core.errors import UsageError as UsageError
     from zoo_core.errors import ZooError as ZooError
+    from zoo_core.errors import did_you_mean as did_you_mean
     from zoo_core.hookspecs import hookimpl as hookimpl
     from zoo_core.mixers import Mixer as Mixer
     from zoo_core.plugins import load_zoo as load_zoo
+    from zoo_core.runs import Measured as Measured
+    from zoo_core.runs import Run as Run
+    from zoo_core.runs import Runs as Runs
+    from zoo_core.runs import load_runs as load_runs
     from zoo_core.seeding import derive as derive
     from zoo_core.seeding import generator as generator
     from zoo_core.seeding import normals as normals

@@ -98,14 +98,16 @@ class Policy:
         self.device = next((p.device for p in algorithm.parameters()), torch.device("cpu"))
         self.generator = generator(seed, "act", device=self.device)
 
-    @torch.no_grad()
     def __call__(self, view: Step) -> NDArray:
         """The action for every copy: [E, n, a] float, or [E, n] int."""
-        obs = torch.as_tensor(view.obs, dtype=torch.float32, device=self.device)
-        mask: Tensor | None = None
-        if view.action_mask is not None:
-            mask = torch.as_tensor(view.action_mask, device=self.device)
-        action, self.memory = self.algorithm.act(obs, mask, self.memory, self.generator)
+        return self.act(view.obs, view.action_mask)
+
+    @torch.no_grad()
+    def act(self, obs: NDArray, mask: NDArray[np.bool_] | None = None) -> NDArray:
+        """The same for observations [E, n, o] and, where not every action is available, their mask [E, n, A]."""
+        seen = torch.as_tensor(obs, dtype=torch.float32, device=self.device)
+        allowed: Tensor | None = None if mask is None else torch.as_tensor(mask, device=self.device)
+        action, self.memory = self.algorithm.act(seen, allowed, self.memory, self.generator)
         found: NDArray = action.detach().cpu().numpy()
         return found
 

@@ -92,37 +92,23 @@ def train(
 
 def _show(result: TrainResult, request: TrainRequest, picture: Path | None) -> None:
     """The table, the score line and where everything lies."""
-    from zoo_core.training.summary import summarise
+    from zoo_core.training.summary import Subject, plus_minus, score_line, summarise
 
     if result.runs:
         rows = summarise(result)
-        texts = [(r.label, _plus_minus(r.score), _plus_minus(r.normalised), r.over) for r in rows]
+        texts = [(r.label, plus_minus(r.score), plus_minus(r.normalised), r.over) for r in rows]
         click.echo()
         show_table(("", "return", "normalised", "over"), texts)
         if result.plan.reference is not None:
             click.echo(f"  reference: {result.plan.reference.source}")
-        click.echo(f"\n{score_line(result)}")
+        seeds = [run.seed for run in result.runs]
+        click.echo(f"\n{score_line(Subject.of_plan(result.plan), rows[0], seeds)}")
         for run in result.runs:
             click.echo(f"run:   {run.folder}{' (was already finished; --again starts another)' if run.already else ''}")
         click.echo(f"curve: {picture or result.runs[0].folder / 'curve.png'}")
     if result.failures:
         failed = ", ".join(str(failure.seed) for failure in result.failures)
         click.echo(f"failed seeds: {failed} (of {len(request.seeds)}); the same command tries them again", err=True)
-
-
-def score_line(result: TrainResult) -> str:
-    """Everything a score must say: raw and normalised, last, interval, seeds, episodes, preset, budget."""
-    from zoo_core.training.summary import summarise
-
-    plan, row = result.plan, summarise(result)[0]
-    scale = "" if row.normalised is None else f", normalised {row.normalised.mean:.1f}"
-    seeds = ", ".join(str(run.seed) for run in result.runs)
-    return (
-        f"{plan.algorithm.name} on {plan.dataset.name}: return {row.score.mean:.2f}{scale}"
-        f" (last; 95% interval {row.score.low:.2f} to {row.score.high:.2f} over {row.over};"
-        f" seed{'s' if len(result.runs) > 1 else ''} {seeds}; preset {plan.resolved.preset};"
-        f" {plan.config.iterations:,} iterations)"
-    )
 
 
 def _picture(result: TrainResult) -> Path | None:
@@ -166,10 +152,3 @@ def _as_json(result: TrainResult, picture: Path | None) -> dict[str, Any]:
         "summary": [row.as_json() for row in summarise(result)],
         "curve": str(picture) if picture else None,
     }
-
-
-def _plus_minus(score: Any) -> str:
-    """`372.1 ± 8.1`, or the number alone where there is no interval."""
-    if score is None:
-        return ""
-    return f"{score.mean:.1f}" if score.count < 2 else f"{score.mean:.1f} ± {score.half_width:.1f}"

@@ -10,14 +10,14 @@ from zoo_core.training.learner import Learner
 from zoo_core.training.load import TrainedPolicy, find_runs, load_policy
 from zoo_core.training.plan import Plan, TrainRequest, make_plan
 from zoo_core.training.scores import Evaluation, Evaluations, Score
-from zoo_core.training.train import Run, TrainResult, train
+from zoo_core.training.train import FinishedRun, TrainResult, train
 
 __all__ = [
     "Evaluation",
     "Evaluations",
+    "FinishedRun",
     "Learner",
     "Plan",
-    "Run",
     "RunFolder",
     "Score",
     "TrainRequest",

@@ -157,6 +157,8 @@ class Plan:
                 "hash": self.dataset.hash,
                 "transitions": self.dataset.num_transitions,
                 "return": self.dataset.card.returns["mean"],
+                "return_std": self.dataset.card.returns["std"],
+                "episodes": self.dataset.card.episodes,
             },
             "mixer": self.mixer.name if self.mixer else None,
             "offered": dict(self.offered),

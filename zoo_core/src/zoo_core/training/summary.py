@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from zoo_core.entries import ReferenceScores
 from zoo_core.errors import RunError
 from zoo_core.training.folder import RunFolder
+from zoo_core.training.plan import Plan
 from zoo_core.training.scores import Evaluation, Evaluations, Score
 from zoo_core.training.train import TrainResult
 
@@ -32,27 +33,83 @@ class SummaryRow:
         return body if self.normalised is None else {**body, "normalised": self.normalised.as_json()["mean"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a table is about, as a plan or a run folder knows it. `parent`: the folder of the algorithm's runs."""
+
+    algorithm: str
+    dataset: str
+    dataset_hash: str
+    data: Score
+    reference: ReferenceScores | None
+    parent: Path
+    preset: str
+    iterations: int
+
+    @classmethod
+    def of_plan(cls, plan: Plan) -> Subject:
+        card = plan.dataset.card
+        data = Score(card.returns["mean"], card.returns["std"], card.episodes)
+        return cls(
+            plan.algorithm.name, plan.dataset.name, plan.dataset.hash, data, plan.reference, plan.parent,
+            plan.resolved.preset, plan.config.iterations,
+        )  # fmt: skip
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any], folder: Path, reference: ReferenceScores | None) -> Subject:
+        """From `config.json` of the run in `folder`. Old ones lack the spread of the data's return."""
+        found = config["dataset"]
+        data = Score(found["return"], found.get("return_std", 0.0), found.get("episodes", 1))
+        return cls(
+            config["algorithm"], found["name"], found["hash"], data, reference, folder.parent,
+            config["preset"], config["settings"]["iterations"]["value"],
+        )  # fmt: skip
+
+
 def summarise(result: TrainResult) -> list[SummaryRow]:
-    """Rows of the final table: last score (the one that counts), best (with hindsight), BC, dataset, references."""
-    plan, reference = result.plan, result.plan.reference
-    finals = [run.evaluations.final for run in result.runs if run.evaluations.final]
-    bests = [run.evaluations.best for run in result.runs if run.evaluations.best]
+    """Rows of the final table of a request."""
+    return summary_rows(Subject.of_plan(result.plan), [run.evaluations for run in result.runs])
+
+
+def summary_rows(subject: Subject, runs: Sequence[Evaluations]) -> list[SummaryRow]:
+    """Last score (the one that counts), best (with hindsight), BC, dataset, references."""
+    reference = subject.reference
+    finals = [run.final for run in runs if run.final]
+    bests = [run.best for run in runs if run.best]
     rows: list[SummaryRow] = []
     if finals:
-        rows.append(_row(f"{plan.algorithm.name}, last", finals, reference))
+        rows.append(row_of(f"{subject.algorithm}, last", finals, reference))
     if bests:
-        rows.append(_row(f"{plan.algorithm.name}, best (hindsight)", bests, reference, dated=True))
-    if plan.algorithm.name != BASELINE:
-        baseline = baseline_finals(plan.parent.parent / BASELINE, plan.dataset.hash)
-        rows += [_row(f"{BASELINE}, last", baseline, reference, dated=True)] if baseline else []
-    card = plan.dataset.card
-    data = Score(card.returns["mean"], card.returns["std"], card.episodes)
-    rows.append(SummaryRow("dataset", data, _normalise(data, reference), f"{card.episodes:,} episodes"))
+        rows.append(row_of(f"{subject.algorithm}, best (hindsight)", bests, reference, dated=True))
+    if subject.algorithm != BASELINE:
+        baseline = baseline_finals(subject.parent.parent / BASELINE, subject.dataset_hash)
+        rows += [row_of(f"{BASELINE}, last", baseline, reference, dated=True)] if baseline else []
+    data = subject.data
+    over = f"{data.count:,} episodes" if data.count > 1 else "all episodes"
+    rows.append(SummaryRow("dataset", data, _normalise(data, reference), over))
     if reference is not None:
         for name, value in (("random policy", reference.random), ("expert", reference.expert)):
             score = Score(value, 0.0, 1)
             rows.append(SummaryRow(name, score, _normalise(score, reference), "reference"))
     return rows
+
+
+def score_line(subject: Subject, row: SummaryRow, seeds: Sequence[int]) -> str:
+    """Everything a score must say: raw and normalised, last, interval, seeds, episodes, preset, budget."""
+    scale = "" if row.normalised is None else f", normalised {row.normalised.mean:.1f}"
+    return (
+        f"{subject.algorithm} on {subject.dataset}: return {row.score.mean:.2f}{scale}"
+        f" (last; 95% interval {row.score.low:.2f} to {row.score.high:.2f} over {row.over};"
+        f" seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}; preset {subject.preset};"
+        f" {subject.iterations:,} iterations)"
+    )
+
+
+def plus_minus(score: Score | None) -> str:
+    """`372.1 ± 8.1`, the number alone where there is no interval, nothing where there is no score."""
+    if score is None:
+        return ""
+    return f"{score.mean:.1f}" if score.count < 2 else f"{score.mean:.1f} ± {score.half_width:.1f}"
 
 
 def team_score(evaluations: Sequence[Evaluation]) -> tuple[Score, str]:
@@ -84,7 +141,7 @@ def baseline_finals(parent: Path, dataset_hash: str) -> list[Evaluation]:
     return [final for final in best if final.iteration == longest]
 
 
-def _row(
+def row_of(
     label: str, evaluations: Sequence[Evaluation], reference: ReferenceScores | None, *, dated: bool = False
 ) -> SummaryRow:
     """A line; `dated` says after which iteration, where that is not the budget asked for and is the same in all."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """One finished run. `evaluations.final` is its score, `evaluations.periodic` its curve."""
 
     seed: int
@@ -38,7 +38,7 @@ class TrainResult:
     """What became of every seed."""
 
     plan: Plan
-    runs: list[Run] = field(default_factory=list)
+    runs: list[FinishedRun] = field(default_factory=list)
     failures: list[Failed] = field(default_factory=list)
 
     @property
@@ -72,7 +72,7 @@ def train(
     def watch(event: Event) -> None:
         if isinstance(event, Finished):
             folder = Path(event.folder)
-            result.runs.append(Run(event.seed, folder, Evaluations.load(folder), event.already))
+            result.runs.append(FinishedRun(event.seed, folder, Evaluations.load(folder), event.already))
         elif isinstance(event, Failed):
             result.failures.append(event)
         observer(event)
