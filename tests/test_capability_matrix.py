@@ -16,9 +16,9 @@ ALGORITHMS = [offer.entry for offer in ZOO.algorithms if not offer.entry.online]
 
 
 def representatives() -> list[EnvEntry]:
-    """The first environment of each family and of each set of capabilities."""
+    """The first environment of each family and of each set of capabilities; an open family by its example."""
     chosen: list[EnvEntry] = []
-    for env in [offer.entry for offer in ZOO.envs] + list(GAMES):
+    for env in [e.resolve(e.example) if e.resolver else e for e in (o.entry for o in ZOO.envs)] + list(GAMES):
         families, sets = {e.family for e in chosen}, [set(e.gives) for e in chosen]
         if env.family not in families or set(env.gives) not in sets:
             chosen.append(env)

@@ -114,6 +114,8 @@ def _env(zoo: Zoo, entry: EnvEntry) -> tuple[dict[str, Any], dict[str, list[str]
         "learning agents": entry.agents or "",
         "default quality": entry.default_quality,
         "normalised": f"0 = {reference.random:g}, 100 = {reference.expert:g} ({reference.source})" if reference else "",
+        "wraps": ", ".join(entry.modules),
+        "name one": f"{entry.name}:TASK, for example {entry.name}:{entry.example}" if entry.resolver else "",
         "hints": ", ".join(f"{key}={value}" for key, value in entry.hints.items()),
     }
     return facts, {"algorithms": _learners(zoo, entry), "datasets": _names(zoo.datasets, lambda d: d.env == entry.name)}
@@ -140,7 +142,7 @@ _DESCRIBE: dict[str, Any] = {"algorithm": _algorithm, "env": _env, "dataset": _d
 
 
 def _names(offers: Any, chosen: Any) -> list[str]:
-    return list(dict.fromkeys(offer.name for offer in offers if chosen(offer.entry)))
+    return list(dict.fromkeys(offer.entry.label for offer in offers if chosen(offer.entry)))
 
 
 def _learners(zoo: Zoo, env: EnvEntry) -> list[str]:

@@ -49,13 +49,13 @@ def check_packages(zoo: Zoo) -> Iterator[Check]:
     """Every requirement of the core, the command line and each plugin is installed in a version that satisfies it."""
     shown: set[Check] = set()
     for owner in ("zoo-core", "zoo-cli", *(row.distribution for row in zoo.plugins if row.version)):
-        for check in _requirements(owner):
+        for check in requirements(owner):
             if check not in shown:
                 shown.add(check)
                 yield check
 
 
-def _requirements(owner: str) -> Iterator[Check]:
+def requirements(owner: str) -> Iterator[Check]:
     """One check for each package a distribution requires."""
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -115,7 +115,7 @@ def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]
             if offer.distribution != distribution:
                 continue
             try:
-                offer.entry.load()
+                offer.entry.check_imports()
             except Exception as error:  # the plugin's own code may raise anything
                 return _unloadable(distribution, error)
     if heavy:
@@ -132,7 +132,7 @@ def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]
 
 def _unloadable(distribution: str, error: Exception) -> Check:
     """A factory that cannot be imported: what the plugin requires and has not explains it, if anything does."""
-    lacking = [c for c in _requirements(distribution) if c.state == "bad" and c.topic != distribution]
+    lacking = [c for c in requirements(distribution) if c.state == "bad" and c.topic != distribution]
     found = str(error) or type(error).__name__
     if not lacking:
         return Check(distribution, "bad", found, f"reinstall {distribution}")

@@ -53,7 +53,7 @@ def _whose(error: UnknownName) -> str:
     from zoo_cli.registry import load_registry
 
     for known in load_registry():
-        if error.name in known.provides.get(error.kind, ()):
+        if known.offers(error.name) and error.kind in known.provides:
             try:
                 metadata.version(known.distribution)
             except metadata.PackageNotFoundError:

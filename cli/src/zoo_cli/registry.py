@@ -57,9 +57,13 @@ class Known:
     requires: tuple[str, ...] = ()
 
     def offers(self, name: str) -> bool:
-        """True if the name is this distribution's or one of what it provides, qualified or not."""
+        """True if the name is this distribution's or one of what it provides, qualified or not.
+
+        An environment's may be that of a family, whose members are called `family:task`.
+        """
         names = {n for names in self.provides.values() for n in names}
-        return name == self.distribution or name.removeprefix(f"{self.distribution}:") in names
+        plain = name.removeprefix(f"{self.distribution}:")
+        return name == self.distribution or plain in names or plain.partition(":")[0] in self.provides.get("env", ())
 
     def install_command(self) -> str:
         """What to type to install it: from a package index if it is published, else from the checkout."""

@@ -22,7 +22,7 @@ def test_it_shows_every_kind_what_is_broken_and_what_could_be_installed(toy: Zoo
         "toy-world    expert           A world.    zoo-toy 1.0",
         "toy-world/expert  1,000,000    Data.       zoo-toy 1.0",
         "Broken (1); everything else works\n  plugin  version  why\n  zoo-bc  0.1.0    it raised\n",
-        "zoo-spacql   Soft partial conservative",
+        "zoo-spacql      Soft partial conservative",
     ):
         assert expected in out
 

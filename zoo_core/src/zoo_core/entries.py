@@ -78,6 +78,10 @@ class Entry:
         """Import the factory. Raises `PluginError`, whatever goes wrong there."""
         return self._import("factory", self.factory)
 
+    def check_imports(self) -> None:
+        """Import what the entry names, to see that it can be. Raises `PluginError`."""
+        self._import("factory", self.factory)
+
     def _import(self, role: str, named: str) -> Callable[..., Any]:
         """What `"module:attribute"` names."""
         module, _, attribute = named.partition(":")
@@ -135,6 +139,12 @@ class EnvEntry(Entry):
             raise UsageError(f"{self.name} is a family of environments: name one as {self.name}:TASK{example}")
         factory = self._import("factory", self.factory)
         return functools.partial(factory, **self.options) if self.options else factory
+
+    def check_imports(self) -> None:
+        """Import the factory, and a family's resolver. Raises `PluginError`."""
+        self._import("factory", self.factory)
+        if self.resolver:
+            self._import("resolver", self.resolver)
 
     def resolve(self, task: str) -> EnvEntry:
         """The member of this family called `name:task` (the resolver may spell the task in another way).

@@ -104,7 +104,7 @@ def _show_offers(what: str, offers: Sequence[Offer[Any]]) -> None:
     extra = {"datasets": ("transitions",), "envs": ("default quality",)}.get(what, ())
     rows = [
         (
-            offer.name if count[offer.name] == 1 else offer.qualified_name,
+            offer.entry.label if count[offer.name] == 1 else f"{offer.distribution}:{offer.entry.label}",
             *_extra(what, offer.entry),
             offer.entry.summary,
             f"{offer.distribution} {offer.version}",
@@ -132,7 +132,7 @@ def _show_plugins(rows: Sequence[PluginRow]) -> None:
                 row.state,
                 row.core_range,
                 ms,
-                f"{_offered(row, NEXT)}{NEXT}{_place(row)}",
+                NEXT.join(filter(None, (_offered(row, NEXT), _place(row)))),
             )
             for row, ms in zip(rows, cost, strict=True)
         ]

@@ -170,6 +170,8 @@ def _family_complaints(entry: Any) -> Iterator[str]:
         yield f'resolver must be "module:function", not {entry.resolver!r}'
     if entry.resolver and ":" in entry.name:
         yield "the name of a family ends where its tasks begin: it may hold no colon"
+    if entry.resolver and not entry.example:
+        yield "a family needs an example: a task to show and to test it with"
 
 
 def _require_unique(entries: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, overload
@@ -160,7 +161,10 @@ class Zoo:
     def _known(self, kind: str, name: str) -> list[str]:
         """What could have been meant: qualified names if a distribution was given, plain ones otherwise."""
         offers = self.offers(kind)
-        distribution = name.partition(":")[0]
+        distribution, _, rest = name.partition(":")
+        families = {o.name: o for o in offers if getattr(o.entry, "resolver", "")}
+        if rest and (near := difflib.get_close_matches(distribution, families, n=1)):
+            return [f"{near[0]}:{rest}"]
         return [o.qualified_name for o in offers if o.distribution == distribution] or [o.entry.label for o in offers]
 
     def _absent_hint(self) -> str:

@@ -19,7 +19,8 @@ MOST_STEPS = 50
 
 
 def env_claims(entry: EnvEntry) -> list[Claim]:
-    """The claims `check_env` tests, for parametrising a test."""
+    """The claims `check_env` tests, for parametrising a test. Those of a family are about its example."""
+    entry = entry.resolve(entry.example) if entry.resolver else entry
     tests = [
         entry_agrees_with_team,
         steps_have_their_shapes,
