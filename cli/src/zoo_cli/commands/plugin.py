@@ -66,6 +66,32 @@ def new(name: str, kind: str, out: Path, env: str | None) -> None:
         click.echo(f"  {step}")
 
 
+@plugin.command(
+    epilog="\b\nExamples:\n  zoo plugin check zoo-bc\n  zoo plugin check ./zoo-foo\n"
+    "  zoo plugin check spacql --only 'resumed*discrete'"
+)
+@click.argument("name", metavar="NAME|PATH")
+@click.option("--only", default="", metavar="PATTERN", help="Test only claims that hold this text; * is anything.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="Time for each claim; what takes longer has failed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(name: str, only: str, seconds: float, as_json: bool) -> int:
+    """Prove a plugin: its package, then the conformance kit on all it offers.
+
+    NAME is an installed plugin or something it offers; PATH is a plugin's folder, installed or not. Every claim is a
+    row that passes, fails and says how to mend it, warns (advice) or is skipped with the reason. The plugin runs in a
+    process of its own. Exits with 1 if a row failed, with 2 if there is no such plugin.
+    """
+    from zoo_cli.conformance.grading import grade
+
+    return grade(name, only=only, seconds=seconds, as_json=as_json)
+
+
 @plugin.command("list", epilog="\b\nExamples:\n  zoo plugin list\n  zoo plugin list --json")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--refresh", is_flag=True, help="Look at every plugin again, whatever the cache says.")
