@@ -1,14 +1,9 @@
-"""The toy plugin on the path, and data for it in memory."""
+"""Data for the toy plugin in memory, and requests to train it."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[3] / "tests" / "toy_plugin" / "src"))
 
 from zoo_core.batch import Batch
 
@@ -46,20 +41,6 @@ def one_thread():
 @pytest.fixture
 def memory_sampler():
     return MemorySampler
-
-
-@pytest.fixture(scope="session")
-def toy_cache(tmp_path_factory):
-    """One cache for all tests, so that the toy's data is built once."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def toy_zoo(toy_cache):
-    from zoo_toy.installed import installed_toy
-
-    with installed_toy(toy_cache) as zoo:
-        yield zoo
 
 
 @pytest.fixture
