@@ -23,7 +23,7 @@ COMMANDS = {
     "train": ("zoo_cli.commands.train:train", "Train an algorithm on a dataset and score it."),
     "evaluate": ("zoo_cli.commands.evaluate:evaluate", "Score a trained policy again."),
     "render": ("zoo_cli.commands.render:render", "Draw a trained policy acting."),
-    "data": ("zoo_cli.commands.data:data", "List, build, import, export, inspect and verify datasets."),
+    "data": ("zoo_cli.commands.data:data", "List, build, collect, import, export, inspect and verify datasets."),
     "plugin": ("zoo_cli.commands.plugin:plugin", "Make a new plugin, prove one, list those installed."),
     "doctor": ("zoo_cli.commands.doctor:doctor", "Check this installation and say how to mend what is wrong."),
 }

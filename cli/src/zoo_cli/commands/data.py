@@ -1,4 +1,4 @@
-"""`zoo data`: list, build, import, export, inspect and verify datasets."""
+"""`zoo data`: list, build, collect, import, export, inspect and verify datasets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _force = click.option("--force", is_flag=True, help="Replace what is there.")
 
 @click.group(epilog="\b\nExamples:\n  zoo data list\n  zoo data build mpe-cn/expert\n  zoo data inspect mpe-cn/expert")
 def data() -> None:
-    """List, build, import, export, inspect and verify datasets.
+    """List, build, collect, import, export, inspect and verify datasets.
 
     Datasets lie in $ZOO_DATA, or in `data` inside $ZOO_CACHE.
     """
@@ -77,6 +77,39 @@ def build(names: tuple[str, ...], seed: int, transitions: int | None, force: boo
         with progress_bar(f"building {name}", "transitions") as progress:
             dataset = ensure(name, seed=seed, transitions=transitions, progress=progress, waiting=_say, replace=force)
         _show_result(dataset)
+
+
+@data.command(
+    epilog="\b\nExamples:\n"
+    "  zoo data collect --env pettingzoo:mpe2.simple_spread_v3 --policy random --name spread/random\n"
+    "  zoo data collect --policy runs/mpe-cn/expert/bc/seed0-1a2b3c4d --noise 0.2 --episodes 1000 --name cn/cloned"
+)
+@click.option("--env", default="", help="Where to act; may be left out with a run: where it was trained.")
+@click.option(
+    "--policy", default="random", show_default=True, metavar="random|RUN", help="Uniform actions, or a run's policy."
+)
+@click.option("--name", required=True, help="What the dataset will be called, for --dataset.")
+@click.option("--transitions", type=click.IntRange(min=1), help="How many, whole episodes.  [default: 50000]")
+@click.option("--episodes", type=click.IntRange(min=1), help="How many episodes, instead of transitions.")
+@click.option(
+    "--noise", type=click.FloatRange(min=0), default=0.0, show_default=True,
+    help="Of a run's policy: deviation in halves of an action's range, clipped; discrete: probability of a random one.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the episodes and the noise.")
+@_force
+def collect(episodes: int | None, force: bool, **options: Any) -> None:
+    """Roll a policy out in an environment and keep what it does.
+
+    Equal seeds give equal bits on one machine and version set. The card says what acted, with which weights and noise.
+    Train on it with `zoo train --algo ALGORITHM --dataset NAME`.
+    """
+    from zoo_cli.dataset_progress import progress_bar
+    from zoo_core.data import collect_dataset
+
+    name = options.pop("name")
+    with progress_bar(f"collecting {name}", "episodes" if episodes else "transitions") as progress:
+        dataset = collect_dataset(name, episodes=episodes, progress=progress, waiting=_say, replace=force, **options)
+    _show_result(dataset)
 
 
 @data.command(

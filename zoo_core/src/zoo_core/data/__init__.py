@@ -13,6 +13,7 @@ _EXPORTS = {
     "zoo_core.data.card": ("Card",),
     "zoo_core.data.catalogue": ("ensure", "open_dataset", "resolve_dataset"),
     "zoo_core.data.collect": ("collect",),
+    "zoo_core.data.collecting": ("collect_dataset",),
     "zoo_core.data.dataset": ("Dataset",),
     "zoo_core.data.exporters.minari": ("export_minari",),
     "zoo_core.data.importers": ("ImportOptions", "import_dataset"),
@@ -32,6 +33,7 @@ __all__ = [
     "Sampler",
     "build_dataset",
     "collect",
+    "collect_dataset",
     "ensure",
     "episodes",
     "export_minari",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from zoo_core.data.card import Card
     from zoo_core.data.catalogue import ensure, open_dataset, resolve_dataset
     from zoo_core.data.collect import collect
+    from zoo_core.data.collecting import collect_dataset
     from zoo_core.data.dataset import Dataset
     from zoo_core.data.exporters.minari import export_minari
     from zoo_core.data.importers import ImportOptions, import_dataset

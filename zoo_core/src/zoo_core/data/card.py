@@ -33,7 +33,7 @@ class Card:
         arrays: type, shape and SHA-256 of every array.
         returns: `mean`, `std`, `min`, `max` of the undiscounted team return per episode.
         lengths: `min` and `max` steps of an episode.
-        source: where it comes from: `kind` (`built`, `imported`) and what is needed to make it again.
+        source: where it comes from: `kind` (`built`, `collected`, `imported`) and what is needed to make it again.
         convention: whose physics, rewards and observations these are.
         notes: what its recipe or importer recorded: noise, checkpoints, what was found and assumed.
         repairs: what was clipped or mended, one sentence each.

@@ -10,7 +10,7 @@ from zoo_core.data.card import CARD_FILE
 from zoo_core.data.dataset import Dataset
 from zoo_core.data.folders import slug
 from zoo_core.entries import DatasetEntry
-from zoo_core.errors import DatasetError, UnknownName
+from zoo_core.errors import DatasetError, UnknownName, UsageError
 from zoo_core.paths import data_home
 
 MINARI_PREFIX = "minari:"
@@ -23,8 +23,19 @@ def built_folder(entry: DatasetEntry, seed: int = 0, transitions: int | None = N
 
 
 def imported_folder(name: str) -> Path:
-    """Where an imported dataset of this name lies."""
+    """Where an imported or collected dataset of this name lies."""
     return data_home() / "imported" / slug(name)
+
+
+def named_folder(name: str) -> Path:
+    """Where a dataset that a user names will lie. Raises `UsageError` for a name that would not find it again."""
+    from zoo_core.plugins import load_zoo
+
+    if not name.strip() or name.startswith((MINARI_PREFIX, ".", "~", "/")) or name.endswith("/"):
+        raise UsageError(f"{name!r} cannot name a dataset: take a word, or words with slashes, such as spread/random")
+    if any(offer.name == name for offer in load_zoo().datasets):
+        raise UsageError(f"{name!r} is the name of a built-in dataset; choose another with --name")
+    return imported_folder(name)
 
 
 def stored_datasets() -> Iterator[Path]:

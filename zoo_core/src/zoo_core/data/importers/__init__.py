@@ -16,7 +16,7 @@ from zoo_core.data.build import Progress
 from zoo_core.data.dataset import Dataset
 from zoo_core.data.folders import locked, staged
 from zoo_core.data.writer import EpisodeWriter
-from zoo_core.errors import UnknownName, UsageError
+from zoo_core.errors import UnknownName
 from zoo_core.team import TeamSpec
 
 
@@ -93,15 +93,12 @@ def import_dataset(
     """Import `source` under `name`, by which `open_dataset` and `--dataset` find it.
 
     Raises:
-        UsageError: the name is taken by a built-in dataset.
+        UsageError: the name is taken by a built-in dataset, or cannot be one.
         DatasetError: the source is incomplete or malformed, or the name exists and `replace` is false.
     """
-    from zoo_core.data.catalogue import imported_folder
-    from zoo_core.plugins import load_zoo
+    from zoo_core.data.catalogue import named_folder
 
-    if any(offer.name == name for offer in load_zoo().datasets):
-        raise UsageError(f"{name!r} is the name of a built-in dataset; choose another with --name")
-    folder = imported_folder(name)
+    folder = named_folder(name)
     reading = read_source(format_name, source, options or ImportOptions())
     with locked(folder):
         write_reading(reading, folder, name, replace=replace, progress=progress)
