@@ -6,10 +6,8 @@ import pytest
 import torch
 from plcql import algorithm
 from plcql.algorithm import PLCQL, Config
-from plcql.plugin import zoo_algorithms
 
 from zoo_core import Batch, TeamSpec, generator
-from zoo_core.testing import learning_claims
 
 B, N = 12, 3
 TEAM = TeamSpec("test", ("a", "b", "c"), (4, 4, 4), (2, 2, 2), action_low=-0.5, action_high=1.0, episode_limit=5)
@@ -190,8 +188,3 @@ def test_relabelled_critics_and_actors_do_for_exchanged_agents_what_they_did():
     torch.testing.assert_close(after["y"], before["y"])
     torch.testing.assert_close(after["log_prob"], before["log_prob"])
     torch.testing.assert_close(alg.policy(alg.actor, moved.obs), action[:, order])
-
-
-@pytest.mark.parametrize("claim", learning_claims(*zoo_algorithms()), ids=str)
-def test_plcql_solves_a_game_that_imitation_does_not(claim):
-    claim()
