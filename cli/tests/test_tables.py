@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from zoo_cli.tables import show_facts, show_table
+from zoo_cli.tables import show_facts, show_table, show_text
 
 
 def pretend_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,6 +43,27 @@ def test_an_empty_table_is_its_header(capsys: pytest.CaptureFixture[str]) -> Non
 def test_facts_leave_out_what_is_empty_and_keep_zero(capsys: pytest.CaptureFixture[str]) -> None:
     show_facts({"url": "", "code": None, "agents": 0, "summary": "yes"})
     assert capsys.readouterr().out == "  agents   0\n  summary  yes\n"
+
+
+def test_text_on_a_terminal_is_wrapped_between_words_and_in_a_pipe_it_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_text(LONG.strip())
+    assert capsys.readouterr().out == f"  {LONG.strip()}\n"
+    pretend_terminal(monkeypatch)
+    show_text(LONG.strip())
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("  ") and len(line) <= 60 for line in lines)
+    assert " ".join(line.strip() for line in lines) == LONG.strip()
+
+
+def test_a_command_among_facts_stays_in_one_piece_to_be_copied(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"pip install -e {'/folder' * 20} -e {'/another' * 20}"
+    pretend_terminal(monkeypatch)
+    show_facts({"install": command})
+    assert capsys.readouterr().out == f"  install  {command}\n"
 
 
 def test_facts_on_a_terminal_wrap_beside_their_label(

@@ -33,12 +33,21 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, red: Se
         click.echo(("  " + "  ".join(cells)).rstrip())
 
 
-def show_facts(facts: Mapping[str, Any]) -> None:
-    """`label  value` lines, wrapped on a terminal; empty values are left out."""
+def show_text(text: str) -> None:
+    """A line or paragraph, wrapped on a terminal."""
+    room = max(40, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else 0
+    click.echo(textwrap.indent(textwrap.fill(text, room) if room else text, "  "))
+
+
+def show_facts(facts: Mapping[str, Any], *, whole: Sequence[str] = ("install",)) -> None:
+    """`label  value` lines, wrapped on a terminal; empty values are left out.
+
+    `whole`: labels of commands, which are left to the terminal to wrap, so that they can be copied.
+    """
     shown = {label: str(value) for label, value in facts.items() if value not in ("", None)}
     width = max(map(len, shown), default=0)
     for label, value in shown.items():
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and label not in whole:
             room = max(40, shutil.get_terminal_size().columns - width - 4)
             value = textwrap.fill(value, room).replace("\n", "\n" + " " * (width + 4))
         click.echo(f"  {label.ljust(width)}  {value}")

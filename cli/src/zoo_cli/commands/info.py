@@ -6,7 +6,7 @@ import click
 
 from zoo_cli.cards import Card, card, known_card, plugin_card
 from zoo_cli.registry import load_registry
-from zoo_cli.tables import show_facts, show_heading, show_json, show_table
+from zoo_cli.tables import show_facts, show_heading, show_json, show_table, show_text
 from zoo_core.errors import UnknownName
 from zoo_core.plugins import Zoo, load_zoo
 
@@ -58,7 +58,8 @@ def _cards(zoo: Zoo, name: str, env: str, quality: str, preset: str | None) -> l
 def _show(shown: Card) -> None:
     show_heading(f"{shown.name}: {shown.kind}, from {shown.plugin}")
     if shown.summary:
-        click.echo(f"  {shown.summary}\n")
+        show_text(shown.summary)
+        click.echo()
     show_facts(shown.facts)
     if any(shown.goes_with.values()):
         show_heading("Provides" if shown.kind == "plugin" else "Goes with")

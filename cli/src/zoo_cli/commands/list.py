@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from zoo_cli.registry import ORIGINS, Known, load_registry
-from zoo_cli.tables import show_heading, show_json, show_table
+from zoo_cli.tables import show_facts, show_heading, show_json, show_table, show_text
 from zoo_core.plugins import Offer, PluginRow, Zoo, discover, load_zoo
 
 KINDS = {"algos": "algorithm", "envs": "env", "datasets": "dataset", "mixers": "mixer"}
@@ -171,7 +171,8 @@ def _show_missing(missing: Sequence[Known], what: str | None) -> None:
     chosen = _providing(missing, what)
     if not chosen:
         click.echo("Every known plugin of this kind is installed." if what else "Every known plugin is installed.")
-    for known in chosen:
-        names = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in known.provides.items())
-        show_heading(f"{known.distribution}  {known.summary}")
-        click.echo(f"  {ORIGINS[known.origin]}; zoo-core {known.core}; {names}\n  {known.install_command()}")
+    for index, known in enumerate(chosen):
+        show_heading(f"{NEXT if index else ''}{known.distribution} ({ORIGINS[known.origin]})")
+        show_text(known.summary)
+        provides = {kind: ", ".join(names) for kind, names in known.provides.items()}
+        show_facts({**provides, "zoo-core": known.core, "install": known.install_command()})
