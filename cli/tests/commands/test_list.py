@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ def test_it_shows_every_kind_what_is_broken_and_what_could_be_installed(toy: Zoo
         "toy-world    expert           A world.    zoo-toy 1.0",
         "toy-world/expert  1,000,000    Data.       zoo-toy 1.0",
         "Broken (1); everything else works\n  plugin  version  why\n  zoo-bc  0.1.0    it raised\n",
-        "zoo-spacql      Soft partial conservative",
+        "Could be installed (zoo list --available says how)",
     ):
         assert expected in out
+    assert re.search(r"^  zoo-spacql +Soft partial conservative", out, re.MULTILINE)
 
 
 def test_a_name_offered_twice_is_shown_by_its_full_names(toy: Zoo, run: Run) -> None:
@@ -113,10 +115,19 @@ def test_json_of_one_kind_holds_that_kind_alone(toy: Zoo, run: Run, what: str) -
 
 def test_available_is_what_the_catalogue_knows_and_is_not_installed_with_the_command(toy: Zoo, run: Run) -> None:
     out = run("list", "--available")[1]
-    assert "plugins/zoo-critics -e " in out
+    folder = Path(__file__).parents[3] / "plugins"
+    assert (
+        "zoo-cfcql (of this repository)\n  Counterfactual conservative Q-learning.\n  algorithm  cfcql\n"
+        f"  zoo-core   >=0.1,<0.2\n  install    pip install -e {folder}/zoo-critics -e {folder}/zoo-cfcql\n"
+    ) in out
     assert "zoo-bc" not in out, "installed, though broken"
+
+
+def test_available_of_one_kind_is_what_provides_it_alone(toy: Zoo, run: Run) -> None:
     mixers = run("list", "mixers", "--available", "--json")[1]["available"]
-    assert [known["distribution"] for known in mixers] == ["zoo-mixers"]
+    assert "zoo-mixers" in [known["distribution"] for known in mixers]
+    assert all("mixer" in known["provides"] for known in mixers)
+    assert {"distribution", "summary", "origin", "core_range", "homepage", "provides", "install"} == set(mixers[0])
 
 
 def test_an_empty_kind_says_how_to_fill_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
