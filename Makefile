@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-PROJECTS := $(wildcard */pyproject.toml plugins/*/pyproject.toml)
+PROJECTS := $(wildcard */pyproject.toml plugins/*/pyproject.toml plugins/examples/*/pyproject.toml)
 
 .PHONY: help install demo test lint docs bench matrix results clean
 

@@ -16,7 +16,7 @@ import zoo_core.hookspecs
 import zoo_core.testing
 
 ROOT = Path(__file__).parents[1]
-PLUGINS = sorted(folder for folder in (ROOT / "plugins").glob("zoo-*") if folder.is_dir())
+PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/**/pyproject.toml"))
 PUBLIC = ("zoo_core", "zoo_core.nn", "zoo_core.data", "zoo_core.testing")
 SHARED = {"zoo_critics"}
 """Libraries for plugins: no entry point of their own."""
