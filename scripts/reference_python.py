@@ -19,19 +19,43 @@ DOCUMENTED_BY_HOOKS = "zoo_core.entries"
 
 TITLES = {
     "zoo_core.algorithms": "Algorithms",
-    "zoo_core.api": "Training from Python",
     "zoo_core.batch": "Batches",
     "zoo_core.config": "Settings",
-    "zoo_core.entries": "Entries",
-    "zoo_core.envs": "Environments",
-    "zoo_core.errors": "Errors",
-    "zoo_core.hookspecs": "Hooks",
-    "zoo_core.mixers": "Mixers",
-    "zoo_core.plugins": "What is installed",
-    "zoo_core.seeding": "Seeds",
     "zoo_core.team": "Teams",
+    "zoo_core.envs": "Environments",
+    "zoo_core.mixers": "Mixers",
+    "zoo_core.seeding": "Randomness",
+    "zoo_core.hookspecs": "Hooks",
+    "zoo_core.entries": "Entries",
+    "zoo_core.plugins": "What is installed",
+    "zoo_core.plugins.zoo": "What is installed",
+    "zoo_core.plugins.discovery": "What is installed",
+    "zoo_core.api": "Training from Python",
+    "zoo_core.runs": "Runs",
+    "zoo_core.acting": "Trained policies",
+    "zoo_core.errors": "Errors",
+    "zoo_core.data.build": "Building",
+    "zoo_core.data.writer": "Writing",
+    "zoo_core.data.collect": "Rolling out a policy",
+    "zoo_core.data.catalogue": "Names",
+    "zoo_core.data.views": "As arrays and episodes",
+    "zoo_core.data.dataset": "Datasets",
+    "zoo_core.data.card": "Cards",
+    "zoo_core.data.sampling": "Sampling",
+    "zoo_core.data.importers": "Importing",
+    "zoo_core.data.exporters.minari": "Exporting",
+    "zoo_core.data.restricted": "Files of other people",
+    "zoo_core.testing.kit": "Any entry",
+    "zoo_core.testing.checks": "Checks",
+    "zoo_core.testing.algorithms": "Algorithms",
+    "zoo_core.testing.learning": "Learning",
+    "zoo_core.testing.envs": "Environments",
+    "zoo_core.testing.datasets": "Datasets",
+    "zoo_core.testing.mixers": "Mixers",
+    "zoo_core.testing.games": "Games",
+    "zoo_core.testing.tiny": "Tiny data and learners",
 }
-"""Headings of the groups; a module without one is headed by its name."""
+"""Headings of the groups, in their order on the page; a module without one comes last, headed by its name."""
 
 PAGES = {"zoo_core": "zoo_core", "zoo_core.nn": "nn", "zoo_core.data": "data", "zoo_core.testing": "testing"}
 """Public package → its page."""
@@ -251,7 +275,8 @@ def package_page(package: str) -> str:
     """Every public name of a package, grouped by the module that defines it."""
     homes = exports(package)
     parts = [f"# {package}", prose(module(package).doc())]
-    for home in dict.fromkeys(homes.values()):
+    order = [*TITLES, *sorted(set(homes.values()) - TITLES.keys())]
+    for home in sorted(set(homes.values()), key=order.index):
         found = module(home)
         names = [name for name in homes if homes[name] == home]
         parts += [f"## {TITLES.get(home, home.rpartition('.')[2].replace('_', ' ').capitalize())}"]

@@ -1,13 +1,17 @@
 """The site: mkdocs builds it without a warning, and it loads nothing from other hosts."""
 
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import pytest
 import yaml
+
+from zoo_cli.main import zoo
 
 ROOT = Path(__file__).parents[1]
 LOADS = {
@@ -101,3 +105,23 @@ def test_every_page_is_in_the_navigation():
 def test_links_of_a_readme_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         assert FOREIGN.match(target) or (page.parent / target).exists(), target
+
+
+def commands():
+    """Every `$ zoo …` line of the README files and the docs, with where it stands."""
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/**/README.md")]:
+        for line in re.findall(r"^\$ (zoo .*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            yield pytest.param(
+                shlex.split(line, comments=True)[1:], id=f"{page.relative_to(ROOT)}: {line.split('#')[0]}"
+            )
+
+
+@pytest.mark.parametrize("words", commands())
+def test_a_command_on_a_page_and_its_options_exist(words):
+    command: click.Command = zoo
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(click.Context(command), words[0])
+        assert command is not None, words[0]
+        words = words[1:]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert [word for word in words if word.startswith("--") and word.partition("=")[0] not in known] in ([], ["--help"])

@@ -1,4 +1,4 @@
-"""The tutorial works word for word: its files are written, its lines typed, and what they print is what it shows."""
+"""The pages to follow work word for word: files are written, lines typed, and what they print is what is shown."""
 
 import os
 import re
@@ -15,6 +15,7 @@ from zoo_cli.registry import load_registry
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "plugins.md"
+FOLLOWED = (PAGE, ROOT / "docs" / "train.md")
 SECONDS = 200
 """Most that one line of the page may take."""
 
@@ -76,7 +77,7 @@ def _line_pattern(line: str) -> str:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shell(tmp_path_factory):
     """An empty folder and an environment in which `pip`, `zoo` and `pytest` are those of a new virtual environment.
 
@@ -111,9 +112,10 @@ def typed(line: Line, folder: Path, environ: dict[str, str]) -> tuple[int, list[
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_everything_on_the_page_works_as_it_stands(shell):
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda path: path.stem)
+def test_everything_on_the_page_works_as_it_stands(page, shell):
     folder, environ = shell
-    for step in steps(PAGE.read_text(encoding="utf-8")):
+    for step in steps(page.read_text(encoding="utf-8")):
         if isinstance(step, File):
             path = folder / step.path
             assert path.exists() == step.added, f"{step.path}: shown as {'there' if step.added else 'new'}"
