@@ -8,7 +8,7 @@ from typing import Any
 from zoo_cli.registry import ORIGINS, Known
 from zoo_core.compatibility import missing, require_mixer
 from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, Source
-from zoo_core.errors import IncompatiblePair, UnknownName, UsageError, ZooError
+from zoo_core.errors import IncompatiblePair, UsageError, ZooError
 from zoo_core.plugins import Offer, PluginRow, Zoo
 
 
@@ -160,40 +160,30 @@ def _takes(algorithm: AlgorithmEntry, mixer: MixerEntry) -> bool:
 
 def _settings(zoo: Zoo, entry: AlgorithmEntry, env: str, quality: str, preset: str | None) -> dict[str, Any]:
     """Every setting with its value, meaning and origin; those of the action kind alone if no environment is named."""
-    from zoo_core.compatibility import require_pair
-    from zoo_core.config import load_presets, resolve
+    from zoo_core.settings import resolve_settings
 
-    if quality and not env:
-        raise UsageError("--quality needs an environment: add --env, for example --env mpe-cn")
-    if env:
-        target = zoo.find("env", env)
-        require_pair(entry, target, (o.entry for o in zoo.algorithms), (o.entry for o in zoo.envs))
-        qualities = [offer.entry.quality for offer in zoo.datasets if offer.entry.env == target.name]
-        if quality and qualities and quality not in qualities:
-            raise UnknownName(f"dataset quality of {target.name}", quality, qualities)
-        quality = quality or target.default_quality
-    else:
-        target = EnvEntry("any environment", "", "", Source(""), gives=entry.actions)
-    action_kind = next(kind for kind in target.gives if kind in entry.actions)
     try:
-        config_type = entry.load().Config  # type: ignore[attr-defined]
-        resolved = resolve(entry, config_type, env=target, action_kind=action_kind, quality=quality, preset=preset)
-        presets = list(load_presets(entry))
+        found = resolve_settings(zoo, entry, env=env, quality=quality, preset=preset)
     except UsageError:
         raise
     except ZooError as error:
         return {"error": str(error)}
     except AttributeError as error:  # no `Config`: the rest of the card stands
         return {"error": f"{entry.factory} is no algorithm: {error}"}
-    docs = {field.name: field.metadata for field in dataclasses.fields(config_type)}
     return {
-        "preset": resolved.preset,
-        "presets": presets,
-        "env": env or None,
-        "quality": quality or None,
-        "action_kind": action_kind,
+        "preset": found.preset,
+        "presets": list(found.presets),
+        "env": found.env or None,
+        "quality": found.quality or None,
+        "action_kind": found.action_kind,
         "values": {
-            name: {**value, "doc": docs[name].get("doc", ""), "choices": docs[name].get("choices")}
-            for name, value in resolved.as_json()["settings"].items()
+            row.name: {
+                "value": row.value,
+                "from": row.set_by,
+                "source": row.source,
+                "doc": row.meaning,
+                "choices": row.choices,
+            }
+            for row in found.rows
         },
     }

@@ -28,6 +28,7 @@ _EXPORTS = {
     "zoo_core.plugins": ("load_zoo",),
     "zoo_core.runs": ("Measured", "Run", "Runs", "load_runs"),
     "zoo_core.seeding": ("derive", "generator", "normals", "uniforms"),
+    "zoo_core.settings": ("ResolvedSetting", "Settings", "settings_of"),
     "zoo_core.team": ("TeamSpec",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
@@ -93,4 +94,7 @@ if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getat
     from zoo_core.seeding import generator as generator
     from zoo_core.seeding import normals as normals
     from zoo_core.seeding import uniforms as uniforms
+    from zoo_core.settings import ResolvedSetting as ResolvedSetting
+    from zoo_core.settings import Settings as Settings
+    from zoo_core.settings import settings_of as settings_of
     from zoo_core.team import TeamSpec as TeamSpec

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 _EXPORTS = {
     "zoo_core.data.build": ("Build", "build_dataset"),
     "zoo_core.data.card": ("Card",),
-    "zoo_core.data.catalogue": ("ensure", "open_dataset", "resolve_dataset"),
+    "zoo_core.data.catalogue": ("ensure", "open_dataset", "resolve_dataset", "stored_datasets"),
     "zoo_core.data.collect": ("collect",),
     "zoo_core.data.collecting": ("collect_dataset",),
+    "zoo_core.data.correlation": ("ActionCorrelation", "action_correlation"),
     "zoo_core.data.dataset": ("Dataset",),
     "zoo_core.data.exporters.minari": ("export_minari",),
     "zoo_core.data.importers": ("ImportOptions", "import_dataset"),
@@ -25,12 +26,14 @@ _EXPORTS = {
 _HOME = {name: module for module, names in _EXPORTS.items() for name in names}
 
 __all__ = [
+    "ActionCorrelation",
     "Build",
     "Card",
     "Dataset",
     "EpisodeWriter",
     "ImportOptions",
     "Sampler",
+    "action_correlation",
     "build_dataset",
     "collect",
     "collect_dataset",
@@ -42,6 +45,7 @@ __all__ = [
     "open_dataset",
     "resolve_dataset",
     "safe_torch_load",
+    "stored_datasets",
     "transitions",
 ]
 
@@ -57,9 +61,10 @@ def __getattr__(name: str) -> Any:
 if TYPE_CHECKING:
     from zoo_core.data.build import Build, build_dataset
     from zoo_core.data.card import Card
-    from zoo_core.data.catalogue import ensure, open_dataset, resolve_dataset
+    from zoo_core.data.catalogue import ensure, open_dataset, resolve_dataset, stored_datasets
     from zoo_core.data.collect import collect
     from zoo_core.data.collecting import collect_dataset
+    from zoo_core.data.correlation import ActionCorrelation, action_correlation
     from zoo_core.data.dataset import Dataset
     from zoo_core.data.exporters.minari import export_minari
     from zoo_core.data.importers import ImportOptions, import_dataset
