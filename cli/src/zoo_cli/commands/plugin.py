@@ -75,7 +75,7 @@ def new(name: str, kind: str, out: Path, env: str | None) -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    default=120,
+    default=60,
     show_default=True,
     help="Time for each claim; what takes longer has failed.",
 )

@@ -34,11 +34,12 @@ def grade(text: str, *, only: str, seconds: float, as_json: bool) -> int:
             rows = list(_shown(_rows(subject, zoo, only, seconds, live), live))
     if not rows:
         raise UsageError(f"no claim about {plugin.distribution} holds {only!r}; without --only all are shown")
+    partial = bool(only or subject.entry)
     spent = time.perf_counter() - started
     if as_json:
-        show_json(report.as_json(head, rows, spent))
+        show_json(report.as_json(head, rows, spent, partial=partial))
     else:
-        report.show_summary(plugin.distribution, rows, spent)
+        report.show_summary(plugin.distribution, rows, spent, partial=partial)
     return int(any(row.outcome == "fail" for row in rows))
 
 

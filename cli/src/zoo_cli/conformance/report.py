@@ -39,7 +39,7 @@ def reporting(*, silent: bool) -> Iterator[Live]:
         yield _Lines()
 
 
-def show_summary(name: str, rows: Sequence[Row], seconds: float) -> None:
+def show_summary(name: str, rows: Sequence[Row], seconds: float, *, partial: bool) -> None:
     """The grade: counts, time, what is to be mended, and the verdict in words."""
     found = counts(rows)
     words = {"pass": "passed", "warn": "warned", "skip": "skipped", "fail": "failed"}
@@ -52,15 +52,16 @@ def show_summary(name: str, rows: Sequence[Row], seconds: float) -> None:
         for row in failed:
             click.echo(f"  {row.about}: {row.name}")
     colour = "red" if found["fail"] else "yellow" if found["warn"] else "green"
-    click.echo(f"\n{tally} in {seconds:.1f} s. {click.style(f'{name} is {verdict(rows)}.', fg=colour, bold=True)}")
+    said = click.style(f"{name} {verdict(rows, partial=partial)}.", fg=colour, bold=True)
+    click.echo(f"\n{tally} in {seconds:.1f} s. {said}")
 
 
-def as_json(head: dict[str, Any], rows: Sequence[Row], seconds: float) -> dict[str, Any]:
+def as_json(head: dict[str, Any], rows: Sequence[Row], seconds: float, *, partial: bool) -> dict[str, Any]:
     """Everything in one object, for other programs."""
     return {
         **head,
         "counts": counts(rows),
-        "verdict": verdict(rows),
+        "verdict": f"{head['plugin']} {verdict(rows, partial=partial)}",
         "seconds": round(seconds, 2),
         "rows": [row.as_json() for row in rows],
     }
@@ -105,7 +106,12 @@ def _indented(texts: Iterable[str]) -> Iterator[str]:
     for text in filter(None, texts):
         for paragraph in text.splitlines():
             yield textwrap.fill(
-                paragraph, width, initial_indent=" " * 8, subsequent_indent=" " * 8, break_long_words=False
+                paragraph,
+                width,
+                initial_indent=" " * 8,
+                subsequent_indent=" " * 8,
+                break_long_words=False,
+                break_on_hyphens=False,
             )
 
 

@@ -53,12 +53,13 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
     return {word: sum(row.outcome == word for row in rows) for word in ("pass", "warn", "skip", "fail")}
 
 
-def verdict(rows: Sequence[Row]) -> str:
-    """What the rows come to, in words."""
+def verdict(rows: Sequence[Row], *, partial: bool) -> str:
+    """What the rows come to, in words that follow a plugin's name. `partial`: not all claims were asked for."""
     found = counts(rows)
     if found["fail"]:
         claims = "1 claim does" if found["fail"] == 1 else f"{found['fail']} claims do"
-        return f"not sound: {claims} not hold"
-    if found["warn"]:
-        return "sound, with advice that is not followed"
-    return "sound: every claim holds"
+        return f"is not sound: {claims} not hold"
+    advice = ", with advice that is not followed" if found["warn"] else ""
+    if partial:
+        return f"keeps what was tested{advice}"
+    return f"is sound{advice or ': every claim holds'}"

@@ -56,7 +56,7 @@ def subject_of(text: str, zoo: Zoo) -> Iterator[Subject]:
 def _in_folder(text: str, zoo: Zoo) -> Iterator[Subject]:
     path = Path(text).expanduser()
     path = path.parent if path.name == "pyproject.toml" else path
-    if not path.is_dir():
+    if not text or not path.is_dir():
         raise UsageError(
             f"no plugin, and nothing that a plugin offers, is called {text!r}, and there is no such folder."
             f"{did_you_mean(text, _known(zoo))} `zoo plugin list` shows what is installed"

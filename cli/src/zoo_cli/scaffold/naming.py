@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import keyword
 import re
+import unicodedata
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -40,7 +41,7 @@ def parse_name(text: str) -> Names:
     """The names that `foo` or `zoo-foo` stands for. Raises `UsageError` for what cannot be a package's name."""
     name = text.removeprefix(PREFIX)
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise UsageError(f"{text!r} cannot name a plugin: {_fault(name)}.{_suggestion(text)}")
+        raise UsageError(f"{text!r} cannot name a plugin: {_fault(name)}{_suggestion(text)}")
     if len(name) > LONGEST:
         raise UsageError(f"{text!r} cannot name a plugin: it has {len(name)} characters, more than {LONGEST}")
     names = Names(name)
@@ -72,8 +73,10 @@ def _fault(name: str) -> str:
 
 
 def _suggestion(text: str) -> str:
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).removeprefix(PREFIX).lstrip("0123456789-").rstrip("-")
-    return f" For example {plain!r}" if plain and not keyword.iskeyword(plain) else ""
+    """The nearest name that is allowed, if there is one."""
+    letters = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "-", letters).strip("-").removeprefix(PREFIX)
+    return f". For example {plain!r}" if plain[:1].isalpha() and not keyword.iskeyword(plain) else ""
 
 
 def _owner(names: Names, entry: str, zoo: Zoo) -> str:

@@ -22,7 +22,8 @@ COPIES = 100
 def fill(build: Build) -> None:
     """Whole episodes, until there are as many transitions as wanted."""
     env = build.env(COPIES)
-    seed = derive(build.seed, "__ENV__/__NAME__") % 2**30  # builds of other seeds play other episodes
+    # Builds of other seeds play other episodes.
+    seed = derive(build.seed, "__ENV__/__NAME__") % 2**30
     build.note("behaviour", f"uniform actions, each kept with probability {1 - CHANGE} at every step")
     while build.added < build.transitions:
         for group in collect(env, Persistent(build.team), np.arange(seed, seed + COPIES), copies=COPIES):

@@ -18,7 +18,8 @@ NOISE = 0.5
 def fill(build: Build) -> None:
     """Whole episodes, as many as the wanted number of transitions takes."""
     episodes = -(-build.transitions // LIMIT)
-    first = derive(build.seed, "__NAME__/mixed") % 2**30  # builds of other seeds play other episodes
+    # Builds of other seeds play other episodes.
+    first = derive(build.seed, "__NAME__/mixed") % 2**30
     build.note("behaviour", f"half guided with noise of standard deviation {NOISE}, half uniform actions")
     for group in collect(build.env(min(episodes, 500)), mixed, np.arange(first, first + episodes), copies=500):
         build.add(**group)

@@ -31,5 +31,6 @@ def guided(obs: NDArray, mask: None, seeds: NDArray[np.int64], t: int) -> NDArra
 
 def mean_return(policy: Callable[..., NDArray], episodes: int) -> float:
     """The mean over episodes of the undiscounted team return."""
-    groups = collect(env.__CLASS__(min(episodes, 1000)), policy, np.arange(episodes), copies=1000)
+    task = env.__CLASS__(min(episodes, 1000))
+    groups = collect(task, policy, np.arange(episodes), copies=task.num_envs)
     return float(np.concatenate([group["reward"].mean(-1).sum(-1) for group in groups]).mean())
