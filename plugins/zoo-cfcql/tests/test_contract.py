@@ -1,11 +1,5 @@
-import pytest
-
-from zoo_cfcql.plugin import zoo_algorithms
-from zoo_core.testing import algorithm_claims
-
-(ENTRY,) = zoo_algorithms()
+zoo_plugin = "zoo_cfcql.plugin"
 
 
-@pytest.mark.parametrize("claim", algorithm_claims(ENTRY), ids=str)
-def test_cfcql_keeps_the_contract(claim):
-    claim()
+def test_cfcql_keeps_the_contract(zoo_claim):
+    zoo_claim()

@@ -1,11 +1,5 @@
-import pytest
-
-from zoo_core.testing import algorithm_claims
-from zoo_icql_qs.plugin import zoo_algorithms
-
-(ENTRY,) = zoo_algorithms()
+zoo_plugin = "zoo_icql_qs.plugin"
 
 
-@pytest.mark.parametrize("claim", algorithm_claims(ENTRY), ids=str)
-def test_icql_qs_keeps_the_contract(claim):
-    claim()
+def test_icql_qs_keeps_the_contract(zoo_claim):
+    zoo_claim()

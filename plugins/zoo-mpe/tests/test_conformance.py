@@ -1,13 +1,7 @@
-"""The particle worlds keep the contract of an environment."""
+"""The particle worlds and their datasets keep the contract."""
 
-import pytest
-
-from zoo_core.testing import env_claims
-from zoo_mpe.plugin import ENVS
+zoo_plugin = "zoo_mpe.plugin"
 
 
-@pytest.mark.parametrize(
-    "claim", [pytest.param(claim, id=f"{entry.name}-{claim}") for entry in ENVS for claim in env_claims(entry)]
-)
-def test_a_world_keeps_the_contract(claim):
-    claim()
+def test_worlds_and_datasets_keep_the_contract(zoo_claim):
+    zoo_claim()

@@ -52,6 +52,17 @@ class ActionDensity(nn.Module):
         likelihood = ((-0.5 * standardised.square() - math.log(std * math.sqrt(2 * math.pi))) * dims).sum(-1)
         return (torch.logsumexp(likelihood + ratio.unsqueeze(-1), 0) - math.log(len(noise))).T
 
+    @torch.no_grad()
+    def relabel(self, state_columns: Tensor, action_columns: Tensor) -> None:
+        """Rearrange what the networks read and the joint action that they give, by columns [s] and [n·a]."""
+        state_size = len(state_columns)
+        latents = torch.arange(state_size, self.decoder[0].in_features)
+        joint, seen = torch.cat((state_columns, state_size + action_columns)), torch.cat((state_columns, latents))
+        for layer, columns in ((self.encoder[0], joint), (self.decoder[0], seen)):
+            layer.weight.copy_(layer.weight[:, columns.to(layer.weight.device)])
+        for tensor in (self.decoder[-1].weight, self.decoder[-1].bias):
+            tensor.copy_(tensor[action_columns.to(tensor.device)])
+
 
 def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(

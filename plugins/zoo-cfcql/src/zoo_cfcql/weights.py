@@ -91,3 +91,12 @@ class DensityWeights(ConservativeCritics):
         log_pi = -math.log(c.penalty_noise * math.sqrt(2 * math.pi)) * dims.sum(-1)
         ratio = c.cf_tau * (log_pi.unsqueeze(-1) - log_mu)
         return torch.softmax(ratio if c.cf_weight == "softmax" else -ratio, 0)
+
+    @torch.no_grad()
+    def relabel(self, order: Sequence[int]) -> None:
+        super().relabel(order)
+        if self.config.cf_weight != "none":
+            n, a = self.team.n, self.team.action_size
+            self.density.relabel(
+                self.state_columns(order), torch.arange(n * a).view(n, a)[torch.as_tensor(order)].flatten()
+            )

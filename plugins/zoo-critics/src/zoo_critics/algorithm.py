@@ -195,6 +195,27 @@ class ConservativeCritics(Algorithm):
     ) -> tuple[Tensor, Any]:
         return self.actor(obs), memory
 
+    # --- agents in another order ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def relabel(self, order: Sequence[int]) -> None:
+        """Agent i takes the place of agent `order[i]`: in the actors' stacks and in the critics' inputs."""
+        index = torch.as_tensor(order)
+        for actor in (self.actor, self.target_actor):
+            for tensor in [*actor.parameters(), *actor.buffers()]:
+                tensor.copy_(tensor[index.to(tensor.device)])
+        for critic in (self.critic, self.target_critic):
+            critic.relabel(self.state_columns(order), order)
+
+    def state_columns(self, order: Sequence[int]) -> Tensor:
+        """Where each number of a central critic's state comes from once agents change places: [s]."""
+        team = self.team
+        if team.state_kind == "stored":
+            return torch.arange(team.state_size)
+        sizes = team.obs_sizes if team.state_kind == "concat_obs" else (team.state_size,) * team.n
+        blocks = torch.arange(sum(sizes)).split(sizes)
+        return torch.cat([blocks[i] for i in order])
+
 
 def state_of(state: Tensor | None) -> Tensor:
     """What the central critic sees, [B, s]: the state, or the agents' states side by side."""

@@ -136,6 +136,18 @@ class JointCritic(nn.Module):
             norms = tuple(p for norm in self.net.norms for p in (norm.weight, norm.bias))
         return Tail(second.weight, second.bias, last.weight, last.bias, norms).of_heads(heads)
 
+    @torch.no_grad()
+    def relabel(self, state_columns: Tensor, order: Sequence[int]) -> None:
+        """Rearrange the first layer's inputs: state by `state_columns` [s], action i from agent `order[i]`."""
+        action_columns = torch.arange(self.agents * self.action_size).view(self.agents, -1)[torch.as_tensor(order)]
+        columns = torch.cat((state_columns, self.state_size + action_columns.flatten()))
+        weight = self.net.layers[0].weight  # [M, i, H]
+        columns = columns.to(weight.device)
+        weight.copy_(weight[:, columns])
+        if self.batch_norm:
+            self.input_scale.copy_(self.input_scale[:, columns])
+            self.input_shift.copy_(self.input_shift[:, :, columns])
+
     def _first_layer(self, moments: Moments | None, heads: slice) -> tuple[Tensor, Tensor]:
         """Weight [M, i, H] and bias [M, 1, H], input normalisation folded in: W(γ(x − μ)/σ + β) + b is linear in x."""
         layer = self.net.layers[0]

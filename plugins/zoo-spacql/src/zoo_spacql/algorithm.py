@@ -37,7 +37,7 @@ class SPaCQL(ConservativeCritics):
 
     def target_noise(self) -> dict[str, Draw]:
         n = self.team.n
-        return {**super().target_noise(), "subsets": Draw("uniform", (n, self.config.batch_size, n))}
+        return {**super().target_noise(), "subsets": Draw("uniform", (n, self.config.batch_size, n), agent_axis=2)}
 
     def target(self, batch: Batch, noise: Noise) -> Target:
         """Algorithm 1, lines 5-12, for all transitions and all k at once."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 _EXPORTS = {
     "zoo_core.testing.algorithms": ("algorithm_claims", "check_algorithm"),
     "zoo_core.testing.checks": ("Broken", "Check", "Claim", "NotApplicable"),
+    "zoo_core.testing.datasets": ("check_dataset", "dataset_claims"),
     "zoo_core.testing.envs": ("check_env", "env_claims"),
     "zoo_core.testing.games": ("GAMES",),
     "zoo_core.testing.kit": ("check", "claims", "offered"),
@@ -45,10 +46,12 @@ __all__ = [
     "algorithm_claims",
     "check",
     "check_algorithm",
+    "check_dataset",
     "check_env",
     "check_learning",
     "check_mixer",
     "claims",
+    "dataset_claims",
     "env_claims",
     "game_dataset",
     "learning_claims",
@@ -74,6 +77,7 @@ def __getattr__(name: str) -> Any:
 if TYPE_CHECKING:
     from zoo_core.testing.algorithms import algorithm_claims, check_algorithm
     from zoo_core.testing.checks import Broken, Check, Claim, NotApplicable
+    from zoo_core.testing.datasets import check_dataset, dataset_claims
     from zoo_core.testing.envs import check_env, env_claims
     from zoo_core.testing.games import GAMES
     from zoo_core.testing.kit import check, claims, offered

@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 import unittest
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,10 @@ class NotApplicable(unittest.SkipTest):
     """A claim that says nothing about this entry, with the reason. pytest reports a test that raises it as skipped."""
 
 
+class ConformanceWarning(UserWarning):
+    """Advice of the conformance kit that an entry does not follow."""
+
+
 def demand(holds: object, mend: str) -> None:
     """Raise `Broken` with the advice `mend` unless `holds`."""
     if not holds:
@@ -62,8 +67,9 @@ def demand(holds: object, mend: str) -> None:
 class Claim:
     """A claim ready to be tested: call it, and it raises `Broken` (an `AssertionError`) if it does not hold.
 
-    It raises `NotApplicable` where it says nothing about the entry. `required=False` makes it advice. Parametrise a
-    test with them: `@pytest.mark.parametrize("claim", claims(entry), ids=str)`, body `claim()`.
+    It raises `NotApplicable` where it says nothing about the entry. With `required=False` it is advice: called, it
+    warns where it would raise `Broken`. Parametrise a test with claims:
+    `@pytest.mark.parametrize("claim", claims(entry), ids=str)`, body `claim()`.
     """
 
     name: str
@@ -71,7 +77,12 @@ class Claim:
     required: bool = True
 
     def __call__(self) -> None:
-        self.test()
+        try:
+            self.test()
+        except Broken as advice:
+            if self.required:
+                raise
+            warnings.warn(f"{self}: {advice}", ConformanceWarning, stacklevel=2)
 
     def __str__(self) -> str:
         return self.name
@@ -104,7 +115,7 @@ def _tested(claim: Claim, package: str) -> Check:
 
     broken: Outcome = "fail" if claim.required else "warn"
     try:
-        claim()
+        claim.test()
     except NotApplicable as reason:
         return outcome("skip", str(reason))
     except Broken as error:

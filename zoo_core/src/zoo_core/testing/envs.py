@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import time
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +12,17 @@ from numpy.typing import NDArray
 from zoo_core.entries import DISCRETE, EnvEntry
 from zoo_core.envs import BatchedEnv, Step
 from zoo_core.seeding import uniforms
-from zoo_core.testing.checks import Check, Claim, demand, run_claims
-from zoo_core.testing.kit import package_of
+from zoo_core.testing.checks import Check, Claim, NotApplicable, Observer, demand, run_claims
+from zoo_core.testing.generators import global_states
+from zoo_core.testing.kit import claim_about, package_of
+from zoo_core.testing.settings import hook_modules, the_factory_can_be_imported, the_hook_module_is_light
 
 SEEDS = (11, 12, 13)
 MOST_STEPS = 50
-"""Longer episodes are checked over their first steps only, so that the kit stays quick."""
+"""Longer episodes are compared over their first steps only, so that the kit stays quick."""
+
+MOST_SECONDS = 10.0
+"""What playing episodes to their end may take."""
 
 
 def env_claims(entry: EnvEntry) -> list[Claim]:
@@ -32,12 +39,16 @@ def env_claims(entry: EnvEntry) -> list[Claim]:
         global_generators_are_untouched,
         frames_are_pictures,
     ]
-    return [Claim(test.__name__, functools.partial(test, entry)) for test in tests]
+    claims = [Claim("the_factory_can_be_imported", functools.partial(the_factory_can_be_imported, entry))]
+    if hook_modules(entry):
+        claims.append(Claim("the_hook_module_is_light", functools.partial(the_hook_module_is_light, entry)))
+    claims += [claim_about(entry, test) for test in tests]
+    return claims + [claim_about(entry, test, required=False) for test in (convention_is_stated, reference_is_stated)]
 
 
-def check_env(entry: EnvEntry) -> list[Check]:
+def check_env(entry: EnvEntry, observer: Observer | None = None) -> list[Check]:
     """Seeding, shapes, bounds, endings and batching of an environment."""
-    return run_claims(env_claims(entry), package=package_of(entry))
+    return run_claims(env_claims(entry), observer, package_of(entry))
 
 
 def random_actions(env: BatchedEnv, step: Step, seeds: tuple[int, ...], t: int) -> NDArray:
@@ -180,32 +191,34 @@ def bounds_are_accepted(entry: EnvEntry) -> None:
 
 def episodes_end_and_stay_ended(entry: EnvEntry) -> None:
     env = entry.load()(len(SEEDS))
-    limit = env.team.episode_limit
-    if limit > MOST_STEPS:
-        return
-    shown = play(env, SEEDS, limit + 1)
-    ended = [step.terminated | step.truncated for step in shown]
-    demand(not ended[0].any(), "reset must not show an ended episode")
-    demand(ended[limit].all(), f"after episode_limit = {limit} steps every copy must be terminated or truncated")
-    early = [t for t in range(limit) if shown[t].truncated.any()]
-    demand(not early, f"truncated after {early} steps, before the episode_limit of {limit}: say terminated instead")
-    for t in range(limit + 1):
-        done = ended[t]
-        demand(not shown[t + 1].reward[done].any(), "an ended copy must give zero reward until it is reset")
+    limit, started = env.team.episode_limit, time.monotonic()
+    before = env.reset(SEEDS)
+    demand(not (before.terminated | before.truncated).any(), "reset must not show an ended episode")
+    for t in range(1, limit + 2):
+        step = env.step(random_actions(env, before, SEEDS, t))
+        done = before.terminated | before.truncated
         demand(
-            np.array_equal(shown[t + 1].obs[done], shown[t].obs[done]) and ended[t + 1][done].all(),
+            t >= limit or not step.truncated.any(),
+            f"truncated after {t} steps, before the episode_limit of {limit}: say terminated instead",
+        )
+        demand(
+            t < limit or (step.terminated | step.truncated).all(),
+            f"after episode_limit = {limit} steps every copy must be terminated or truncated",
+        )
+        demand(not step.reward[done].any(), "an ended copy must give zero reward until it is reset")
+        demand(
+            np.array_equal(step.obs[done], before.obs[done]) and (step.terminated | step.truncated)[done].all(),
             "an ended copy must keep its last observation and stay ended until it is reset",
         )
+        before = deepcopy(step)  # the environment may write the next step into its own arrays
+        if time.monotonic() - started > MOST_SECONDS:
+            raise NotApplicable(f"{t} of {limit} steps took {MOST_SECONDS:.0f} seconds; all was well until there")
 
 
 def global_generators_are_untouched(entry: EnvEntry) -> None:
-    import random
-
-    before, numpy_before = random.getstate(), np.random.get_state()  # noqa: NPY002 - read, to see that it is left alone
+    before = global_states()
     play(entry.load()(len(SEEDS)), SEEDS, 2)
-    after = np.random.get_state()  # noqa: NPY002
-    same = random.getstate() == before and all(map(np.array_equal, numpy_before, after))
-    demand(same, "the environment drew from a global generator: use zoo_core.uniforms or normals")
+    demand(global_states() == before, "the environment drew from a global generator: use zoo_core.uniforms or normals")
 
 
 def frames_are_pictures(entry: EnvEntry) -> None:
@@ -215,4 +228,22 @@ def frames_are_pictures(entry: EnvEntry) -> None:
     demand(
         frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8,
         f"render must return uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}",
+    )
+
+
+# --- advice ------------------------------------------------------------------------------------------------------
+
+
+def convention_is_stated(entry: EnvEntry) -> None:
+    demand(
+        entry.convention.strip(),
+        "say in the entry's convention, in one line, whose physics, rewards and observations these are",
+    )
+
+
+def reference_is_stated(entry: EnvEntry) -> None:
+    demand(
+        entry.reference is not None,
+        "without reference scores every result stays raw: give the entry and its team the returns that mean 0 and 100, "
+        "reference=ReferenceScores(random=…, expert=…, source='…')",
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pluggy
 
 from zoo_core import hookspecs
-from zoo_core.entries import AlgorithmEntry, Entry, EnvEntry, MixerEntry
+from zoo_core.entries import AlgorithmEntry, DatasetEntry, Entry, EnvEntry, MixerEntry
 from zoo_core.errors import PluginError
-from zoo_core.testing.checks import Check, Claim, Observer, run_claims
+from zoo_core.testing.checks import Check, Claim, NotApplicable, Observer, run_claims
 
 
 def claims(entry: Entry, *, envs: Sequence[EnvEntry] = ()) -> list[Claim]:
@@ -30,12 +31,34 @@ def claims(entry: Entry, *, envs: Sequence[EnvEntry] = ()) -> list[Claim]:
         from zoo_core.testing.mixers import mixer_claims
 
         return mixer_claims(entry)
+    if isinstance(entry, DatasetEntry):
+        from zoo_core.testing.datasets import dataset_claims
+
+        return dataset_claims(entry, envs=envs)
     raise TypeError(f"{entry!r} is an entry of none of the four kinds")
 
 
 def check(entry: Entry, observer: Observer | None = None, *, envs: Sequence[EnvEntry] = ()) -> list[Check]:
     """Test every claim about an entry. `observer` hears of each: its name before, its `Check` after."""
     return run_claims(claims(entry, envs=envs), observer, package_of(entry))
+
+
+def claim_about(
+    entry: Entry, test: Callable[..., None], *arguments: Any, name: str = "", required: bool = True
+) -> Claim:
+    """The claim `test(entry, *arguments)`, called `test[first argument]`.
+
+    It is not applicable if the entry's factory cannot be imported: one claim says so for all.
+    """
+
+    def guarded() -> None:
+        try:
+            entry.load()
+        except PluginError:
+            raise NotApplicable("its factory cannot be imported: see the_factory_can_be_imported") from None
+        test(entry, *arguments)
+
+    return Claim(name or test.__name__ + (f"[{arguments[0]}]" if arguments else ""), guarded, required)
 
 
 def package_of(entry: Entry) -> str:

@@ -10,8 +10,9 @@ from torch import Tensor
 from zoo_core.entries import MIXER_TRAITS, MixerEntry
 from zoo_core.mixers import Mixer
 from zoo_core.seeding import generator
-from zoo_core.testing.checks import Check, Claim, demand, run_claims
-from zoo_core.testing.kit import package_of
+from zoo_core.testing.checks import Check, Claim, Observer, demand, run_claims
+from zoo_core.testing.kit import claim_about, package_of
+from zoo_core.testing.settings import hook_modules, the_factory_can_be_imported, the_hook_module_is_light
 
 AGENTS, STATE, ROWS = 3, 5, 64
 
@@ -23,12 +24,15 @@ def mixer_claims(entry: MixerEntry) -> list[Claim]:
         tests.append(totals_never_decrease_in_a_value)
     if "linear" in entry.traits:
         tests.append(totals_are_the_weighted_sum)
-    return [Claim(test.__name__, functools.partial(test, entry)) for test in tests]
+    claims = [Claim("the_factory_can_be_imported", functools.partial(the_factory_can_be_imported, entry))]
+    if hook_modules(entry):
+        claims.append(Claim("the_hook_module_is_light", functools.partial(the_hook_module_is_light, entry)))
+    return claims + [claim_about(entry, test) for test in tests]
 
 
-def check_mixer(entry: MixerEntry) -> list[Check]:
+def check_mixer(entry: MixerEntry, observer: Observer | None = None) -> list[Check]:
     """Shapes, declared traits and gradients of a mixer."""
-    return run_claims(mixer_claims(entry), package=package_of(entry))
+    return run_claims(mixer_claims(entry), observer, package_of(entry))
 
 
 def build(entry: MixerEntry, outputs: int = 1) -> Mixer:

@@ -27,6 +27,9 @@ from zoo_core.training import Learner, build_algorithm
 SMALL = {"iterations": 20, "batch_size": 32, "hidden": 16}
 """What the kit makes of every whole-number setting called, or ending in, one of these words."""
 
+FEW_STEPS = 2
+"""What it makes of more `steps` than that, such as the updates or the denoising steps of one iteration."""
+
 
 def tiny_settings(config_type: type) -> dict[str, Any]:
     """Overrides that make an algorithm tiny: `hidden`, `actor_hidden`, `batch_size`, `bc_iterations` and the like."""
@@ -38,6 +41,8 @@ def tiny_settings(config_type: type) -> dict[str, Any]:
                     small[field.name] = [size] * len(field.default)
                 elif field.default is not None:
                     small[field.name] = size
+        if field.name.split("_")[-1] == "steps" and type(field.default) is int and field.default > FEW_STEPS:
+            small[field.name] = FEW_STEPS
     return small
 
 
@@ -164,17 +169,21 @@ def _write(team: TeamSpec, groups: Any, folder: Path | None) -> Dataset:
 # --- learners ----------------------------------------------------------------------------------------------------
 
 
-def tiny_config(entry: AlgorithmEntry, action_kind: str, *, env: EnvEntry | None = None, **settings: Any) -> Any:
-    """The algorithm's default settings for this kind of action (in `env`), made small, then `settings`."""
+def tiny_config(
+    entry: AlgorithmEntry, action_kind: str, *, env: EnvEntry | None = None, preset: str | None = None, **settings: Any
+) -> Any:
+    """A preset's settings (by default the first's) for this kind of action (in `env`), made small, then `settings`."""
     config_type = entry.load().Config  # type: ignore[attr-defined]
     env = env or EnvEntry("tiny", "", "", Source(""), gives=(action_kind,))
     overrides = tiny_settings(config_type) | settings
-    return resolve(entry, config_type, env=env, action_kind=action_kind, overrides=overrides).config
+    return resolve(entry, config_type, env=env, action_kind=action_kind, preset=preset, overrides=overrides).config
 
 
-def tiny_learner(entry: AlgorithmEntry, dataset: Dataset, config: Any, seeds: Sequence[int] = (0,)) -> Learner:
-    """A learner of one seed or several side by side."""
-    statistics = compute_statistics(dataset) if "statistics" in entry.needs else None
+def tiny_learner(
+    entry: AlgorithmEntry, dataset: Dataset, config: Any, seeds: Sequence[int] = (0,), *, undeclared: bool = False
+) -> Learner:
+    """A learner of one seed or several side by side. `undeclared`: give statistics even if the entry needs none."""
+    statistics = compute_statistics(dataset) if undeclared or "statistics" in entry.needs else None
     mixer = None if entry.mixer is None else PlainMixer
     algorithms = [
         build_algorithm(entry, dataset.team, config, seed, statistics=statistics, mixer=mixer) for seed in seeds

@@ -1,0 +1,127 @@
+"""Q_i(o_i, a_i): decentralised critics, one for each agent on its own observation and action, no parameters shared.
+
+What OMAR, MA-TD3+BC and multi-agent IQL learn instead of `JointCritic`. Every tensor's leading axis counts the agents:
+one batched product serves them all, and clipping per member is clipping per agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo_core import TeamSpec
+from zoo_core.nn import Norm, StackedMLP
+from zoo_critics.critic import BATCH_NORM_EPS, Moments, Sweep, Tail
+from zoo_critics.penalties import Candidates
+from zoo_critics.pieces import in_pieces, weighted_value, worth_cutting
+
+ALL = slice(None)
+
+
+class OwnCritics(nn.Module):
+    """`heads` critics for each of n agents, with two hidden layers.
+
+    Continuous actions are inputs beside the observation; for discrete actions there is one output for each.
+    """
+
+    def __init__(self, team: TeamSpec, hidden: int, norm: Norm = "none", heads: int = 2) -> None:
+        super().__init__()
+        self.obs_size = team.obs_size
+        inputs = team.obs_size + (0 if team.discrete else team.action_size)
+        outputs = team.action_size if team.discrete else 1
+        self.nets = nn.ModuleList(
+            StackedMLP(team.n, inputs, (hidden, hidden), outputs, norm=norm) for _ in range(heads)
+        )
+
+    def forward(self, obs: Tensor, action: Tensor, heads: slice = ALL) -> Tensor:
+        """Q of every agent at one action each: obs [B, n, o], action [B, n, a] (discrete: [B, n]) → [h, n, B]."""
+        if not action.is_floating_point():
+            q = self.of_all_actions(obs, heads)
+            return q.gather(-1, action.T[None, ..., None].expand(len(q), -1, -1, 1)).squeeze(-1)
+        rows = torch.cat((obs, action), -1).transpose(0, 1)
+        return torch.stack([net(rows).squeeze(-1) for net in self._members(heads)])
+
+    def of_all_actions(self, obs: Tensor, heads: slice = ALL) -> Tensor:
+        """Discrete: Q of every action, obs [B, n, o] → [h, n, B, A]."""
+        return torch.stack([net(obs.transpose(0, 1)) for net in self._members(heads)])
+
+    # --- many continuous actions of each agent at one observation ------------------------------------------------
+
+    def of_candidates(self, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> Tensor:
+        """Q of m actions for each agent and row: obs [B, n, o], candidates [n, B, m, a] → [h, n, B, m]."""
+        values = [
+            self.sweep(i, obs[:, i], own, heads).values(self.tail(i, heads)).squeeze(1)
+            for i, own in enumerate(candidates)
+        ]
+        return torch.stack(values, 1)
+
+    def conservative_value(self, obs: Tensor, groups: Sequence[Candidates]) -> Tensor:
+        """E_B LSE_m(Q − log p) over the candidates of all groups, for each head and agent: [h, n].
+
+        Each group is a forward pass of its own to batch normalisation.
+        """
+        values = []
+        for i in range(obs.shape[1]):
+            sweep = Sweep.of([self.sweep(i, obs[:, i], group.action[i]) for group in groups])
+            log_density = torch.stack([group.log_density[i] for group in groups])
+            weights = obs.new_ones(1, len(obs))
+            evaluate = in_pieces if worth_cutting(sweep) else weighted_value
+            values.append(evaluate(sweep, self.tail(i), log_density, weights, "lse") / len(obs))
+        return torch.stack(values, 1)
+
+    def sweep(self, agent: int, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> Sweep:
+        """One agent's actions at its observations: obs [B, o], candidates [B, m, a]. The first layer sees o once."""
+        nets = self._members(heads)
+        weight = torch.stack([net.layers[0].weight[agent] for net in nets])  # [h, i, H]
+        bias = torch.stack([net.layers[0].bias[agent] for net in nets])  # [h, 1, H]
+        norms = [net.input_norm for net in nets]
+        if not isinstance(norms[0], nn.Identity):  # W(γ(x − μ)/σ + β) + b is linear in x
+            moments = Moments.of(obs).beside(Moments.of(candidates))
+            scale = torch.stack([norm.weight[agent, 0] for norm in norms]) * torch.rsqrt(moments.var + BATCH_NORM_EPS)
+            shift = torch.stack([norm.bias[agent, 0] for norm in norms]) - moments.mean * scale
+            bias = bias + shift.unsqueeze(1) @ weight
+            weight = scale.unsqueeze(-1) * weight
+        rest = torch.baddbmm(bias, obs.expand(len(bias), *obs.shape), weight[:, : self.obs_size])
+        return Sweep(rest.unsqueeze(1), candidates.unsqueeze(0), weight[:, self.obs_size :].unsqueeze(1))
+
+    def tail(self, agent: int, heads: slice = ALL) -> Tail:
+        """One agent's parameters after the first layer's linear map."""
+        nets = self._members(heads)
+
+        def stacked(*modules: nn.Module) -> tuple[Tensor, Tensor]:
+            weight, bias = ([getattr(module, name)[agent] for module in modules] for name in ("weight", "bias"))
+            return torch.stack(weight), torch.stack(bias)
+
+        norms: tuple[Tensor, ...] = ()
+        if not isinstance(nets[0].norms[0], nn.Identity):
+            norms = tuple(p for layer in range(2) for p in stacked(*(net.norms[layer] for net in nets)))
+        return Tail(*stacked(*(net.layers[1] for net in nets)), *stacked(*(net.last for net in nets)), norms)
+
+    def _members(self, heads: slice) -> list[Any]:
+        return list(self.nets)[heads]
+
+
+class TeamChooser(nn.Module):
+    """π_i(· | o_i) over discrete actions: one network per agent, two hidden layers, logits."""
+
+    own: Tensor
+
+    def __init__(self, team: TeamSpec, hidden: int, norm: Norm = "none") -> None:
+        super().__init__()
+        self.net = StackedMLP(team.n, team.obs_size, (hidden, hidden), team.action_size, norm=norm)
+        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+        self.register_buffer("own", own, persistent=False)
+
+    def available(self, mask: Tensor | None) -> Tensor:
+        """Which actions there are: mask [B, n, A] or None → bool [B, n, A] or [n, A]. Padding never is."""
+        return self.own if mask is None else self.own & mask
+
+    def forward(self, obs: Tensor, mask: Tensor | None) -> Tensor:
+        """obs [B, n, o] → log-probabilities [B, n, A]; those of unavailable actions are the lowest finite number."""
+        logits = self.net(obs.transpose(0, 1)).transpose(0, 1)
+        lowest = torch.finfo(logits.dtype).min
+        logits = logits.masked_fill(~self.available(mask), lowest)
+        return torch.log_softmax(logits, -1)

@@ -1,0 +1,131 @@
+"""The claim that agents are treated alike: exchanged with their parameters and ids, they act and learn the same."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo_core.algorithms import Draw, Phase, Update
+from zoo_core.batch import Batch
+from zoo_core.entries import AlgorithmEntry
+from zoo_core.seeding import generator
+from zoo_core.team import TeamSpec
+from zoo_core.testing.checks import demand
+from zoo_core.testing.subjects import batch_of, close, data_of
+from zoo_core.testing.tiny import play_out, random_obs, tiny_config, tiny_learner
+from zoo_core.training import Learner
+from zoo_core.training.learner import draw_noise
+
+ORDER = (1, 2, 0)
+"""Place i takes what place ORDER[i] held. A cycle: an algorithm that applies the inverse order is found out too."""
+
+MEND = (
+    "Treat all agents alike, and override Algorithm.relabel(order) where its default does not do: it reorders what has "
+    "one leading index per agent, but neither the observation and action columns of a joint input nor one-hot agent "
+    "ids. Noise with more than one axis of n takes Draw(…, agent_axis=…)"
+)
+
+
+def equal_team(kind: str) -> TeamSpec:
+    """Three agents that are alike and share their reward, so that exchanging them changes nothing but names."""
+    sizes = {"continuous": (2, 2, 2), "discrete": (4, 4, 4)}[kind]
+    return TeamSpec(
+        env="tiny-equal",
+        agents=("a", "b", "c"),
+        obs_sizes=(5, 5, 5),
+        action_sizes=sizes,
+        action_kind=kind,
+        episode_limit=6,
+        reward="shared",
+    )
+
+
+def permuting_agents_permutes_the_algorithm(entry: AlgorithmEntry, kind: str) -> None:
+    plain, exchanged = (_trained(entry, kind) for _ in range(2))
+    exchanged.algorithm().relabel(ORDER)
+    _compare_actions(plain, exchanged)
+    for phase, its_twin in zip(plain.phases, exchanged.phases, strict=True):
+        before, after = _losses(plain, phase, None), _losses(exchanged, its_twin, ORDER)
+        # Updates that are each about one agent change places with the agents.
+        if all(map(_near, sorted(before.values()), sorted(after.values()))):
+            continue
+        unequal = [
+            f"{n}: {before[n]:.6g} before, {after[n]:.6g} after" for n in before if not _near(before[n], after[n])
+        ]
+        demand(
+            not unequal,
+            f"agents were exchanged, with their rows of the batch and of the noise, and phase {phase.name!r} has other "
+            f"losses ({'; '.join(unequal)}). {MEND}",
+        )
+
+
+def _trained(entry: AlgorithmEntry, kind: str) -> Learner:
+    dataset = data_of(equal_team(kind))
+    learner = tiny_learner(entry, dataset, tiny_config(entry, kind), undeclared=True)
+    play_out(learner, 2)
+    return learner
+
+
+def _compare_actions(plain: Learner, exchanged: Learner) -> None:
+    """Place i must now do what place ORDER[i] did. Policies that draw random numbers are not compared."""
+    team = plain.networks.algorithms[0].team
+    obs, mask, index = random_obs(team, 8), data_of(team).action_mask, torch.tensor(ORDER)
+    mask = None if mask is None else mask[:8]
+    source = generator(0, "exchange act")
+    fresh = source.get_state()
+    with torch.no_grad():
+        first, second = plain.algorithm(), exchanged.algorithm()
+        before, _ = first.act(obs, mask, first.initial_memory(8), source)
+        if not torch.equal(source.get_state(), fresh):
+            return
+        seen = None if mask is None else mask[:, index]
+        after, _ = second.act(obs[:, index], seen, second.initial_memory(8), source)
+    demand(
+        close(after, before[:, index]),
+        f"agents were exchanged, with their observations, and do not act as those whose places they took. {MEND}",
+    )
+
+
+def _losses(learner: Learner, phase: Phase, order: tuple[int, ...] | None) -> dict[str, float]:
+    """The value of every update of a phase on one batch, its agents in this order."""
+    values: dict[str, float] = {}
+    networks, team = learner.networks, learner.networks.algorithms[0].team
+    batch = _exchanged(batch_of(learner, phase, 0, "exchange"), team, order)
+    networks.train(True)
+    for step in phase.steps:
+        if not isinstance(step, Update) or step.name in values:
+            continue
+        noise = {name: _noise(name, draw, team.n, order) for name, draw in step.noise.items()}
+        names = tuple(name for attribute in step.learns for name in networks.resolve(attribute, step.name))
+        given = batch if isinstance(step.batch, int) else tuple(batch for _ in step.batch)
+        values[step.name] = float(networks.loss(step.loss, names, given, noise).value.detach())
+    return values
+
+
+def _noise(name: str, draw: Draw, n: int, order: tuple[int, ...] | None) -> Tensor:
+    drawn = draw_noise(draw, generator(0, "exchange noise", name))
+    axes = [axis for axis, size in enumerate(draw.shape) if size == n]
+    axis = draw.agent_axis if draw.agent_axis is not None else axes[0] if len(axes) == 1 else None
+    return drawn if order is None or axis is None else drawn.index_select(axis, torch.tensor(order))
+
+
+def _exchanged(batch: Batch, team: TeamSpec, order: tuple[int, ...] | None) -> Batch:
+    """The batch with its agents in another order. The state is the joint observation: so are its blocks."""
+    if order is None:
+        return batch
+    index = torch.tensor(order)
+
+    def exchange(name: str, values: Tensor) -> Tensor:
+        if name in ("state", "next_state"):
+            blocks = values.reshape(*values.shape[:-1], team.n, -1)
+            return blocks.index_select(-2, index).flatten(-2)
+        if name == "reward" or (team.discrete and name in ("action", "next_action")):
+            return values.index_select(-1, index)
+        whole = name in ("terminated", "truncated", "has_next_action", "filled")
+        return values if whole else values.index_select(-2, index)
+
+    return Batch(**{name: exchange(name, values) for name, values in batch.present()})
+
+
+def _near(one: float, other: float) -> bool:
+    return abs(one - other) <= 1e-5 + 1e-3 * abs(one)

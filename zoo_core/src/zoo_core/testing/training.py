@@ -1,0 +1,120 @@
+"""Claims about an algorithm's training: determinism, resuming, seeds, losses."""
+
+from __future__ import annotations
+
+import torch
+
+from zoo_core.algorithms import Update
+from zoo_core.entries import AlgorithmEntry
+from zoo_core.seeding import generator
+from zoo_core.testing.checks import demand
+from zoo_core.testing.generators import global_states
+from zoo_core.testing.subjects import act, batch_of, data, differing, learner
+from zoo_core.testing.tiny import play_out, random_obs, weights
+from zoo_core.training import Learner
+from zoo_core.training.learner import draw_noise
+
+
+def training_changes_weights(entry: AlgorithmEntry, kind: str) -> None:
+    trained = learner(entry, kind)
+    before = weights(trained)
+    play_out(trained, min(20, trained.total))
+    demand(
+        differing(weights(trained), before),
+        "20 iterations changed no weight: list the learned modules in Update(learns=…), and mind that the loss depends "
+        "on them",
+    )
+
+
+def equal_seeds_give_equal_weights(entry: AlgorithmEntry, kind: str) -> None:
+    first, second, other = (learner(entry, kind, seed) for seed in (1, 1, 2))
+    for one in (first, second, other):
+        play_out(one, 5)
+    unequal = differing(weights(first), weights(second))
+    demand(not unequal, f"two runs of seed 1 differ in {unequal}: take random numbers only from `noise`")
+    demand(
+        differing(weights(first), weights(other)), "seeds 1 and 2 give equal weights: initialise by torch's own means"
+    )
+
+
+def resumed_equals_uninterrupted(entry: AlgorithmEntry, kind: str) -> None:
+    whole, half, resumed = learner(entry, kind, 1), learner(entry, kind, 1), learner(entry, kind, 5)
+    play_out(whole, 6)
+    play_out(half, 3)
+    resumed.seeds = (1,)  # other weights to begin with, so that nothing of them may remain
+    resumed.load_state([half.state()], half.iteration)
+    play_out(resumed, 3)
+    unequal = differing(weights(whole), weights(resumed))
+    demand(
+        not unequal,
+        f"a run resumed after 3 iterations differs from the uninterrupted one in {unequal}: keep what must survive in "
+        "parameters or registered buffers, not in plain attributes",
+    )
+
+
+def three_seeds_together_equal_three_apart(entry: AlgorithmEntry, kind: str) -> None:
+    seeds, iterations = (3, 4, 5), 3
+    together = learner(entry, kind, *seeds)
+    play_out(together, iterations)
+    for index, seed in enumerate(seeds):
+        alone = learner(entry, kind, seed)
+        start = weights(alone)
+        play_out(alone, iterations)
+        reached, mapped = weights(alone), weights(together, index)
+        # Rounding differs between the two ways to compute; seeds that meet would differ as much as training changes.
+        change = sum(float((reached[k].double() - start[k].double()).square().sum()) for k in reached) ** 0.5
+        apart = sum(float((reached[k].double() - mapped[k].double()).square().sum()) for k in reached) ** 0.5
+        demand(
+            apart <= 0.01 * change,
+            f"seed {seed} trained beside others ends {apart / max(change, 1e-12):.1%} of its way from where it ends "
+            "alone: write losses for one seed, without .item(), in-place writes or branches on tensor values",
+        )
+
+
+def every_loss_descends(entry: AlgorithmEntry, kind: str) -> None:
+    declared = {
+        (phase.name, step.name): None
+        for phase in learner(entry, kind).phases
+        for step in phase.steps
+        if isinstance(step, Update) and step.descends
+    }
+    for phase_name, update_name in declared:
+        before, after = _descent(learner(entry, kind), phase_name, update_name)
+        demand(
+            after < before,
+            f"50 small steps on {update_name!r}, all else frozen, took its loss from {before:.6g} to {after:.6g}: "
+            "mind the sign, or declare Update(descends=False) if it moves its own target",
+        )
+
+
+def _descent(learner: Learner, phase_name: str, update_name: str) -> tuple[float, float]:
+    """The loss before and after 50 small Adam steps on one batch, with everything else frozen."""
+    phase = next(phase for phase in learner.phases if phase.name == phase_name)
+    step = next(step for step in phase.steps if isinstance(step, Update) and step.name == update_name)
+    batch = batch_of(learner, phase, step.batch, "descent")
+    source = generator(0, "descent noise")
+    noise = {name: draw_noise(draw, source) for name, draw in step.noise.items()}
+    names = tuple(name for attribute in step.learns for name in learner.networks.resolve(attribute, step.name))
+    learned = [learner.networks.parameters[name] for name in names]
+    optimiser = torch.optim.Adam(learned, lr=1e-4)
+    learner.networks.train(True)
+    values = []
+    for _ in range(51):
+        loss = learner.networks.loss(step.loss, names, batch, noise).value
+        values.append(float(loss.detach()))
+        gradients = torch.autograd.grad(loss, learned, allow_unused=True, materialize_grads=True)
+        for parameter, gradient in zip(learned, gradients, strict=True):
+            parameter.grad = gradient
+        optimiser.step()
+    return values[0], values[-1]
+
+
+def global_generators_are_untouched(entry: AlgorithmEntry, kind: str) -> None:
+    before = global_states()
+    trained = learner(entry, kind)
+    play_out(trained, 2)
+    act(trained, random_obs(data(kind).team, 4))
+    demand(
+        global_states() == before,
+        "training or acting drew from a global generator: declare what is random as Update(noise={…: Draw(…)})",
+    )
