@@ -66,11 +66,13 @@ class Config(AlgorithmConfig):
     clip: float = setting(0.5, "Largest gradient norm of any update.", source=SPACQL, at_least=1e-12)
     action_l2: float = setting(1e-3, "Weight of the mean squared action in the actors' loss.", source=SPACQL)
     u_floor: float = setting(1e-6, "Smallest disagreement u.", source="ours", at_least=1e-12)
-    par_lr: float = setting(3e-4, "Adam's rate of φ.", source="PPO, Table 3", at_least=1e-12)
+    par_lr: float = setting(3e-4, "Adam's rate of φ.", source="PPO, on MuJoCo", at_least=1e-12)
     par_epochs: int = setting(4, "PPO steps on each batch of choices.", source="ours", at_least=1)
-    par_clip: float = setting(0.2, "ε of the clipped objective.", source="PPO, Table 3", at_least=0)
-    par_value: float = setting(0.5, "Weight of the baseline's squared error.", source="ours", at_least=0)
-    par_entropy: float = setting(0.01, "Weight of the entropy of π_φ.", source="PPO, Table 5", at_least=0)
+    par_clip: float = setting(0.2, "ε of the clipped objective.", source="PPO, on MuJoCo", at_least=0)
+    par_value: float = setting(
+        0.5, "Weight of the baseline's squared error.", source="ours (PPO, on Atari: 1)", at_least=0
+    )
+    par_entropy: float = setting(0.01, "Weight of the entropy of π_φ.", source="PPO, on Atari", at_least=0)
 
 
 class PLCQL(Algorithm):
