@@ -79,16 +79,17 @@ def _check_entry(entry: Any, done: int, envs: list[Any], selection: Any, seconds
         return Row(about, name, found.outcome, found.detail, "", round(found.seconds, 3))
 
     listed: list[Claim] = []
-    first = [tested(IMPORT, lambda: _import(entry.factory), BEFORE)]
-    if first[0].outcome == "pass":
-        first.append(tested(LISTING, lambda: listed.extend(claims(entry, envs=envs)), BEFORE))
-    for row in first:
-        shown = not done and row.name == IMPORT and selection.takes(about, IMPORT) and IMPORT not in map(str, listed)
-        if shown or row.outcome != "pass":
-            say({"row": row.as_json()})
-    for number, claim in enumerate(listed):
-        if number >= done and selection.takes(about, claim.name):
-            say({"row": tested(claim.name, claim.test, number, claim.required).as_json()})
+    listing = tested(LISTING, lambda: listed.extend(claims(entry, envs=envs)), BEFORE)
+    if listing.outcome != "pass":
+        say({"row": listing.as_json()})
+    chosen = [(number, claim) for number, claim in enumerate(listed) if selection.takes(about, claim.name)]
+    if chosen or selection.takes(about, IMPORT):
+        imported = tested(IMPORT, lambda: _import(entry.factory), BEFORE)
+        if imported.outcome != "pass" or not (done or IMPORT in map(str, listed)):
+            say({"row": imported.as_json()})
+        for number, claim in chosen if imported.outcome == "pass" else []:
+            if number >= done:
+                say({"row": tested(claim.name, claim.test, number, claim.required).as_json()})
     say({"over": True})
 
 

@@ -11,11 +11,11 @@ from zoo_cli.conformance.package import PackageCheck
 from zoo_cli.conformance.report import Live
 from zoo_cli.conformance.rows import Row, Selection
 from zoo_cli.conformance.runner import Job, run
-from zoo_cli.conformance.subject import Subject, subject_of
+from zoo_cli.conformance.subject import subject_of
 from zoo_cli.tables import show_heading, show_json
 from zoo_core import __version__
 from zoo_core.errors import UsageError
-from zoo_core.plugins import Zoo, load_zoo
+from zoo_core.plugins import load_zoo
 from zoo_core.plugins.installed import module_file
 
 
@@ -31,10 +31,11 @@ def grade(text: str, *, only: str, seconds: float, as_json: bool) -> int:
         if not as_json:
             show_heading(f"{plugin.distribution} {plugin.version}".rstrip() + f" ({subject.place})")
         with report.reporting(silent=as_json) as live:
-            rows = list(_shown(_rows(subject, zoo, only, seconds, live), live))
+            package = PackageCheck(subject, zoo)
+            rows = list(_shown(_rows(package, only, seconds, live), live))
     if not rows:
         raise UsageError(f"no claim about {plugin.distribution} holds {only!r}; without --only all are shown")
-    partial = bool(only or subject.entry)
+    partial = bool(only) or package.chosen != package.entries
     spent = time.perf_counter() - started
     if as_json:
         show_json(report.as_json(head, rows, spent, partial=partial))
@@ -49,16 +50,16 @@ def _shown(rows: Iterator[Row], live: Live) -> Iterator[Row]:
         yield row
 
 
-def _rows(subject: Subject, zoo: Zoo, only: str, seconds: float, live: Live) -> Iterator[Row]:
+def _rows(package: PackageCheck, only: str, seconds: float, live: Live) -> Iterator[Row]:
     """The rows on the package, then those on its entries. What was not asked for is left out, unless it failed."""
-    package, selection = PackageCheck(subject, zoo), Selection(only)
+    selection = Selection(only)
     for row in package.rows():
         if row.outcome == "fail" or selection.takes(row.about, row.name):
             yield row
     if package.entries:
-        chosen = [entry for entry in package.entries if subject.entry in ("", entry.name)]
         envs = [entry for entry in package.entries if entry.KIND == "env"]
-        yield from run(Job(chosen, envs, _sources(subject.plugin.modules), only, seconds), live.trying)
+        sources = _sources(package.subject.plugin.modules)
+        yield from run(Job(package.chosen, envs, sources, only, seconds), live.trying)
 
 
 def _sources(modules: Sequence[str]) -> list[Path]:

@@ -31,6 +31,11 @@ class PackageCheck:
     """What is installed, the plugin itself left out or not."""
     entries: list[Entry] = field(default_factory=list)
 
+    @property
+    def chosen(self) -> list[Entry]:
+        """The entries that were asked about."""
+        return [entry for entry in self.entries if self.subject.entry in ("", entry.name)]
+
     def rows(self) -> Iterator[Row]:
         """Stops at the first claim without which the others mean nothing."""
         for step in (self._metadata, self._entry_point, self._core, self._requirements, self._probe):
