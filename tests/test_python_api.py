@@ -99,7 +99,7 @@ def test_python_and_the_command_line_share_runs_and_say_the_same_of_them(here, c
     )
     said = json.loads(capsys.readouterr().out)
     assert [run["already_finished"] for run in said["runs"]] == [True, True]
-    assert [Path(run["folder"]) for run in said["runs"]] == runs.folders
+    assert [Path(run["folder"]).absolute() for run in said["runs"]] == runs.folders
     for ours, theirs in zip(runs.table(), said["summary"], strict=True):
         assert {key: ours[key] for key in ("label", "mean", "low", "high", "over")} == {
             key: theirs[key] for key in ("label", "mean", "low", "high", "over")

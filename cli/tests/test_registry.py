@@ -69,7 +69,8 @@ def test_every_plugin_of_the_checkout_is_in_the_catalogue_and_every_path_leads_t
     projects = plugin_projects()
     listed = {known.path: known for known in load_registry() if known.path}
     assert len(projects) >= 8
-    assert listed.keys() == projects.keys()
+    assert sorted(projects.keys() - listed.keys()) == [], "not in registry.yaml"
+    assert sorted(listed.keys() - projects.keys()) == [], "in registry.yaml, but no plugin is there"
     for path, project in projects.items():
         known = listed[path]
         assert canonical(project["name"]) == known.distribution
@@ -130,7 +131,15 @@ def test_no_command_of_the_catalogue_names_a_package_that_is_not_marked_publishe
 def test_a_missing_package_is_installed_from_the_checkout_if_it_is_ours() -> None:
     assert install_hint("zoo-critics", "zoo-critics>=0.1") == f"pip install -e {ROOT}/plugins/zoo-critics"
     assert install_hint("zoo-core", "zoo-core>=0.1") == f"pip install -e {ROOT}/zoo_core"
+    assert install_hint("zoo-cli", "zoo-cli") == f"pip install -e {ROOT}/cli"
     assert install_hint("torch", "torch>=2.4") == "pip install 'torch>=2.4'"
+
+
+def test_what_is_missing_and_ours_is_never_installed_by_a_bare_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "checkout", lambda: None)
+    assert install_hint("zoo-critics", "zoo-critics>=0.1") == "pip install -e ./plugins/zoo-critics"
+    assert install_hint("zoo-mixers", "zoo-mixers") == "pip install -e ./plugins/zoo-mixers"
+    assert install_hint("zoo-core", "zoo-core>=0.1") == "pip install -e ./zoo_core"
 
 
 # Its form: the schema and the reader's own check agree

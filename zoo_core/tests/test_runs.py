@@ -222,6 +222,25 @@ def test_runs_are_loaded_by_configuration_with_the_seeds_of_each_together(write,
     assert len(load_runs(tmp_path / "runs/env/data/bc")) == 1
 
 
+def test_a_damaged_run_is_left_out_with_a_warning_unless_it_is_the_only_one(write, tmp_path):
+    write(0, {0: 1.0})
+    (write(1, {0: 1.0}) / "config.json").write_text("{")
+    with pytest.warns(UserWarning, match=r"left out: .*seed1-.* cannot be read"):
+        (runs,) = load_runs(tmp_path / "runs")
+    assert runs.seeds == (0,)
+    (runs.folder / "config.json").write_text("{}")
+    with pytest.raises(RunError, match="is damaged"):
+        load_runs(runs.folder)
+
+
+def test_runs_stay_found_when_the_working_directory_changes(write, tmp_path, monkeypatch):
+    folder = write(0, {0: 1.0}, [1.0])
+    monkeypatch.chdir(folder.parent)
+    run = Run(folder.name)
+    monkeypatch.chdir(tmp_path)
+    assert run.finished
+
+
 def test_where_there_is_no_run_the_error_says_so(tmp_path):
     with pytest.raises(RunError, match="no run at"):
         load_runs(tmp_path)

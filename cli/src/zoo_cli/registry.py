@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,7 @@ class Known:
         """What to type to install it: from a package index if it is published, else from the checkout."""
         if self.published:
             return f"pip install {shlex.quote(self.published)}"
-        root = checkout()
-        folders = (str(root / folder) if root else f"./{folder}" for folder in (*self.requires, self.path))
-        return "pip install " + " ".join(f"-e {shlex.quote(folder)}" for folder in folders)
+        return _install_folders((*self.requires, self.path))
 
 
 def checkout() -> Path | None:
@@ -83,12 +81,26 @@ def checkout() -> Path | None:
 
 
 def install_hint(distribution: str, requirement: str) -> str:
-    """What to type for a missing requirement: packages of this repository are installed from its checkout."""
-    root = checkout()
-    for folder in (root / "plugins" / distribution, root / distribution.replace("-", "_")) if root else ():
-        if (folder / "pyproject.toml").is_file():
-            return f"pip install -e {shlex.quote(str(folder))}"
+    """What to type for a missing requirement: a package of this repository is installed from its checkout.
+
+    Never by its bare name, under which a package index could hold anything, unless the catalogue says it is published.
+    """
+    registry = load_registry()
+    for known in registry:
+        if known.distribution == distribution:
+            return known.install_command()
+    folders = {folder.rpartition("/")[2]: folder for known in registry for folder in known.requires}
+    folders |= {"zoo-core": "zoo_core", "zoo-cli": "cli"}
+    if distribution in folders:
+        return _install_folders([folders[distribution]])
     return f"pip install {shlex.quote(requirement)}"
+
+
+def _install_folders(folders: Iterable[str]) -> str:
+    """The command for folders of the checkout this command runs from, or else of the one the user is in."""
+    root = checkout()
+    paths = (str(root / folder) if root else f"./{folder}" for folder in folders)
+    return "pip install " + " ".join(f"-e {shlex.quote(path)}" for path in paths)
 
 
 def load_registry(file: Path | None = None) -> tuple[Known, ...]:

@@ -25,10 +25,10 @@ from zoo_core.training.summary import row_of
 class RunPolicy:
     """The deterministic policy of a run, of its newest checkpoint.
 
-    >>> policy = runs.policy(seed=0)  # doctest: +SKIP
-    >>> world = policy.make_env(copies=4)  # doctest: +SKIP
-    >>> view = world.reset([0, 1, 2, 3])  # doctest: +SKIP
-    >>> for _ in range(world.team.episode_limit):  # doctest: +SKIP
+    >>> policy = runs.policy(seed=0)
+    >>> world = policy.make_env(copies=4)
+    >>> view = world.reset([0, 1, 2, 3])
+    >>> for _ in range(world.team.episode_limit):
     ...     view = world.step(policy(view.obs, view.action_mask))
 
     A recurrent policy remembers what it saw: call `reset()` where episodes begin.
@@ -126,7 +126,7 @@ class Rescored:
 def evaluate(run: Runs | Run | str | Path, *, episodes: int = 1000, seed_offset: int = 0) -> Rescored:
     """Score trained policies again, each by its newest checkpoint. Nothing in the run folders changes.
 
-    >>> zoo_core.evaluate("runs/mpe-cn/expert/bc", episodes=5000).score.mean  # doctest: +SKIP
+    >>> zoo_core.evaluate("runs/mpe-cn/expert/bc", episodes=5000).score.mean
 
     Args:
         run: what `train` or `load_runs` gave, one `Run`, or a folder that holds the runs of one configuration.

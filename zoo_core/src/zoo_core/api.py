@@ -75,8 +75,8 @@ def train(
     Builds the dataset if it is missing. The same call on unfinished runs resumes them, on finished ones returns them
     at once. Everything about a run lies in its folder below `out`.
 
-    >>> runs = zoo_core.train("spacql", "mpe-cn", quality="expert", seeds=5, settings={"lr": 0.001})  # doctest: +SKIP
-    >>> runs.score.mean, runs.normalised.mean, runs.curve()["returns"]  # doctest: +SKIP
+    >>> runs = zoo_core.train("spacql", "mpe-cn", quality="expert", seeds=5, settings={"lr": 0.001})
+    >>> runs.score.mean, runs.normalised.mean, runs.curve()["returns"]
 
     Args:
         algo, env: names, or `distribution:name`; `env` may be left out if `dataset` says it.

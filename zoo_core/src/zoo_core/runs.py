@@ -8,6 +8,7 @@ another process trains shows how far that has come.
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ class Run:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # a notebook may change its working directory
         self.config: Mapping[str, Any] = RunFolder(self.folder).config
 
     @property
@@ -95,10 +96,10 @@ class Run:
 class Runs:
     """The seeds of one configuration, sorted by seed.
 
-    >>> runs = zoo_core.train("bc", "mpe-cn", quality="expert", seeds=5)  # doctest: +SKIP
-    >>> runs.score.mean, runs.score.low, runs.score.high, runs.score.over  # doctest: +SKIP
-    >>> curve = runs.curve()  # doctest: +SKIP
-    >>> plt.plot(curve["iterations"], curve["normalised"])  # doctest: +SKIP
+    >>> runs = zoo_core.train("bc", "mpe-cn", quality="expert", seeds=5)
+    >>> runs.score.mean, runs.score.low, runs.score.high, runs.score.over
+    >>> curve = runs.curve()
+    >>> plt.plot(curve["iterations"], curve["normalised"])
 
     The score that counts is the last: the final evaluation, over episodes never seen in training. `best` is the best
     periodic evaluation, picked with hindsight.
@@ -321,15 +322,24 @@ _HEADERS = ("", "return", "normalised", "over")
 def load_runs(path: str | Path) -> list[Runs]:
     """Open the runs at or below a folder, finished or not: one `Runs` for each configuration, its seeds together.
 
-    >>> for runs in zoo_core.load_runs("runs/mpe-cn/expert"):  # doctest: +SKIP
+    >>> for runs in zoo_core.load_runs("runs/mpe-cn/expert"):
     ...     print(runs)
 
-    Raises `RunError` if there is no run, or one is damaged.
+    A damaged run is left out with a warning. Raises `RunError` if there is no whole one.
     """
     groups: dict[tuple[Path, str, str], list[Run]] = {}
+    damaged: list[RunError] = []
     for folder in find_runs(Path(path)):
-        run = Run(folder.path)
+        try:
+            run = Run(folder.path)
+        except RunError as error:
+            damaged.append(error)
+            continue
         identity = run_id(run.config["identity"])
         repetition = run.folder.name.partition(f"-{identity}")[2]  # "-2" where `again` began a second
         groups.setdefault((run.folder.parent, identity, repetition), []).append(run)
+    if not groups:
+        raise damaged[0]
+    for error in damaged:
+        warnings.warn(f"left out: {error}", stacklevel=2)
     return [Runs(found) for found in groups.values()]

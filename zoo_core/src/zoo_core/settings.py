@@ -94,7 +94,7 @@ class Settings(Mapping[str, Any]):
 def settings_of(algo: str, env: str = "", *, quality: str = "", preset: str | None = None) -> Settings:
     """The settings an algorithm would be trained with, as `zoo info` shows them.
 
-    >>> zoo_core.settings_of("spacql", "mpe-cn", quality="expert")["lr"]  # doctest: +SKIP
+    >>> zoo_core.settings_of("spacql", "mpe-cn", quality="expert")["lr"]
 
     Args:
         algo, env: names, or `distribution:name`; without `env`, the settings for any environment.
