@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "algorithms"
 FAMILY = ("macql", "cfcql", "icql-qs", "spacql")
 ENTRIES = {offer.name: offer.entry for offer in load_zoo().algorithms}
-OURS = {tomllib.loads(p.read_text())["project"]["name"] for p in ROOT.glob("plugins/*/pyproject.toml")}
+OURS = {tomllib.loads(p.read_text())["project"]["name"] for p in ROOT.glob("plugins/**/pyproject.toml")}
 NAMES = sorted(offer.name for offer in load_zoo().algorithms if offer.distribution in OURS)
 SECTIONS = ["Equations", "Settings", "Deviations", "Results", "Cite"]
 COLUMNS = ("mpe-cn", "mpe-pp", "mpe-world", "mamujoco-halfcheetah-2x3", "somebody-elses")
@@ -104,6 +104,7 @@ def section(name, heading):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_algorithm_has_a_page_with_every_section(name):
+    assert (DOCS / f"{name}.md").exists(), f"write docs/algorithms/{name}.md with the sections {', '.join(SECTIONS)}"
     found = re.findall(r"^## (.+)$", page(name), re.MULTILINE)
     assert [heading for heading in found if heading in SECTIONS] == SECTIONS
     assert "```math" in section(name, "Equations")
