@@ -166,6 +166,18 @@ def test_a_changed_module_that_the_hook_module_imports_is_noticed(machine: Machi
     assert machine.rows()["zoo-healthy"]["provides"]["algorithm"] == ["renamed"]
 
 
+def test_core_range_and_source_are_the_metadatas_own_and_never_those_of_an_older_finding(machine: Machine) -> None:
+    machine.install("zoo-healthy", "zoo-other-core")
+    first = machine.rows()
+    assert first["zoo-healthy"]["core_range"] == ">=0.1,<0.2"
+    assert first["zoo-other-core"]["core_range"] == ">=9", "shown though it is broken, for that is why"
+    assert first["zoo-healthy"]["source"] == f"folder {machine.site}"
+    info = machine.site / "zoo_healthy-1.0.dist-info"
+    (info / "direct_url.json").write_text('{"url": "file:///work/healthy", "dir_info": {"editable": true}}')
+    assert machine.rows()["zoo-healthy"]["source"] == "editable /work/healthy"
+    assert "editable /work/healthy" in machine.zoo("list", "plugins").stdout
+
+
 def test_refresh_looks_again_even_at_what_has_not_changed(machine: Machine) -> None:
     machine.install("zoo-other-core")
     hook = machine.site / "zoo_other_core/plugin.py"
