@@ -201,7 +201,7 @@ def watch(event):
         sent.append(event)
         os.kill(os.getpid(), signal.SIGINT)
 
-asked = dict(iterations=400, eval_every=200, eval_episodes=5, final_episodes=5, compile="off", seeds=2)
+asked = dict(iterations=100, eval_every=50, eval_episodes=5, final_episodes=5, compile="off", seeds=2)
 try:
     zoo_core.train("toy", "toy-line", progress=watch, jobs=2, **asked)
 except KeyboardInterrupt as error:
