@@ -67,7 +67,7 @@ class Config(AlgorithmConfig):
     action_l2: float = setting(1e-3, "Weight of the mean squared action in the actors' loss.", source=SPACQL)
     u_floor: float = setting(1e-6, "Smallest disagreement u.", source="ours", at_least=1e-12)
     par_lr: float = setting(3e-4, "Adam's rate of φ.", source="PPO, on MuJoCo", at_least=1e-12)
-    par_epochs: int = setting(4, "PPO steps on each batch of choices.", source="ours", at_least=1)
+    par_steps: int = setting(4, "PPO steps on each batch of choices.", source="ours", at_least=1)
     par_clip: float = setting(0.2, "ε of the clipped objective.", source="PPO, on MuJoCo", at_least=0)
     par_value: float = setting(
         0.5, "Weight of the baseline's squared error.", source="ours (PPO, on Atari: 1)", at_least=0
@@ -107,7 +107,7 @@ class PLCQL(Algorithm):
         for i in range(c.critic_steps):
             steps.append(Assign("choice", self.choose, written, choice, batch=i))
             steps.append(Update("critic", self.critic_loss, ("critic",), Adam(c.lr), actions, i, everything))
-            steps += [Update("par", self.par_loss, ("par",), Adam(c.par_lr), batch=i, clip=everything)] * c.par_epochs
+            steps += [Update("par", self.par_loss, ("par",), Adam(c.par_lr), batch=i, clip=everything)] * c.par_steps
             if i == 0:
                 own = Clip(c.clip, "member")  # each agent's own actor
                 steps.append(Update("actor", self.actor_loss, ("actor",), Adam(c.lr), clip=own))
