@@ -14,7 +14,7 @@ from zoo_core.plugins import Offer, PluginRow, Zoo
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """One card. `facts` and `goes_with` are shown in order, empty values left out."""
+    """One card, shown in this order, empty values left out. `provides`: all that its plugin offers, by kind."""
 
     name: str
     kind: str
@@ -22,6 +22,7 @@ class Card:
     plugin: str
     facts: dict[str, Any]
     goes_with: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    provides: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     settings: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -64,15 +65,16 @@ def plugin_card(row: PluginRow, known: Known | None) -> Card:
             "paper": known.paper if known else "",
             "homepage": known.homepage if known else "",
         },
-        goes_with={kind: list(names) for kind, names in row.provides.items()},
+        provides={kind: list(names) for kind, names in row.provides.items()},
     )
 
 
 def known_card(name: str, known: Known) -> Card:
     """The card of something the catalogue knows and that is not installed."""
-    kind = next((kind for kind, names in known.provides.items() if name in names), "plugin")
+    plain = name.removeprefix(f"{known.distribution}:")
+    kind = next((kind for kind, names in known.provides.items() if plain in names), "plugin")
     return Card(
-        name=name,
+        name=plain,
         kind=kind,
         summary=known.summary,
         plugin=f"{known.distribution}, not installed",
@@ -84,7 +86,7 @@ def known_card(name: str, known: Known) -> Card:
             "homepage": known.homepage,
             "install": known.install_command(),
         },
-        goes_with={kind: list(names) for kind, names in known.provides.items()},
+        provides={kind: list(names) for kind, names in known.provides.items()},
     )
 
 

@@ -85,7 +85,8 @@ def test_a_card_stands_though_the_algorithms_code_cannot_be_imported(toy: Zoo, r
         ("zoo-bc", ["broken", "it raised"]),
         ("bc", ["zoo-bc", "it raised"]),
         ("spacql", ["zoo-spacql, not installed", "pip install -e ", "Partial Action Replacement"]),
-        ("zoo-mixers", ["not installed", "linear, qmix, vdn"]),
+        ("zoo-spacql:spacql", ["spacql: algorithm, from zoo-spacql, not installed", "core     >=0.1,<0.2"]),
+        ("zoo-mixers", ["not installed", "of this repository", "The plugin provides\n  mixer  linear, qmix, vdn"]),
     ],
 )
 def test_everything_known_has_a_card(toy: Zoo, run: Run, name: str, expected: list[str]) -> None:

@@ -340,6 +340,6 @@ def load_runs(path: str | Path) -> list[Runs]:
         groups.setdefault((run.folder.parent, identity, repetition), []).append(run)
     if not groups:
         raise damaged[0]
-    for error in damaged:
-        warnings.warn(f"left out: {error}", stacklevel=2)
-    return [Runs(found) for found in groups.values()]
+    for found in damaged:
+        warnings.warn(f"left out: {found}", stacklevel=2)
+    return [Runs(runs) for runs in groups.values()]

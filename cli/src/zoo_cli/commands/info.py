@@ -61,9 +61,10 @@ def _show(shown: Card) -> None:
         show_text(shown.summary)
         click.echo()
     show_facts(shown.facts)
-    if any(shown.goes_with.values()):
-        show_heading("Provides" if shown.kind == "plugin" else "Goes with")
-        show_facts({label: ", ".join(names) for label, names in shown.goes_with.items() if names})
+    for heading, related in (("Goes with", shown.goes_with), ("The plugin provides", shown.provides)):
+        if any(related.values()):
+            show_heading(heading)
+            show_facts({label: ", ".join(names) for label, names in related.items() if names})
     if shown.settings is not None:
         _show_settings(shown.settings)
 
