@@ -64,7 +64,7 @@ class Config(AlgorithmConfig):
     )
     target_noise: float = setting(0.05, "Deviation of the noise on π'(o').", source=SPACQL, at_least=0)
     clip: float = setting(0.5, "Largest gradient norm of any update.", source=SPACQL, at_least=1e-12)
-    action_l2: float = setting(1e-3, "Weight of the mean squared action in the actors' loss.", source=SPACQL)
+    action_l2: float = setting(1e-3, "Weight of the mean squared action of the actors.", source=SPACQL, at_least=0)
     u_floor: float = setting(1e-6, "Smallest disagreement u.", source="ours", at_least=1e-12)
     par_lr: float = setting(3e-4, "Adam's rate of φ.", source="PPO, on MuJoCo", at_least=1e-12)
     par_steps: int = setting(4, "PPO steps on each batch of choices.", source="ours", at_least=1)
