@@ -144,7 +144,7 @@ def test_everything_said_to_be_in_the_code_is(name):
     homes = [zoo_critics]
     if name != "index":
         homes.append(importlib.import_module(ENTRIES[name].factory.partition(":")[0]))
-    said = re.findall(r"[Ii]n the code: ((?:[^.\n`]|`[^`]*`)*)", page(name))
+    said = re.findall(r"[Ii]n the code:\s((?:[^.`]|`[^`]*`)*)", page(name))
     names = [each for line in said for each in re.findall(r"`([\w.]+)`", line)]
     assert names
     for each in names:
