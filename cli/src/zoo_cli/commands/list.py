@@ -121,29 +121,31 @@ def _extra(what: str, entry: Any) -> tuple[str, ...]:
 
 
 def _show_plugins(rows: Sequence[PluginRow]) -> None:
-    """A line per plugin; on a terminal, which is narrower, version and source stand below name and what it provides."""
+    """A line per plugin; on a terminal, which is narrower, some columns stand below others."""
     show_heading(f"Plugins ({len(rows)})")
     broken = [index for index, row in enumerate(rows) if row.state == "broken"]
     cost = [f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "" for row in rows]
     if sys.stdout.isatty():
         cells = [
-            (
-                f"{row.distribution}{NEXT}{row.version}",
-                row.state,
-                row.core_range,
-                ms,
-                NEXT.join(filter(None, (_offered(row, NEXT), _place(row)))),
+            tuple(
+                NEXT.join(filter(None, lines))
+                for lines in (
+                    (row.distribution, row.version),
+                    (row.state, ms),
+                    (row.core_range,),
+                    (_offered(row, NEXT), _place(row)),
+                )
             )
             for row, ms in zip(rows, cost, strict=True)
         ]
-        show_table(("plugin", "state", "core", "import", "provides, or why not; source"), cells, red=broken)
+        headers = (f"plugin{NEXT}version", f"state{NEXT}import", "core", f"provides, or why not{NEXT}source")
+        show_table(headers, cells, red=broken)
         return
     cells = [
         (row.distribution, row.version, row.state, row.core_range, ms, _place(row), _offered(row))
         for row, ms in zip(rows, cost, strict=True)
     ]
-    headers = ("plugin", "version", "state", "core", "import", "source", "provides, or why not")
-    show_table(headers, cells, red=broken)
+    show_table(("plugin", "version", "state", "core", "import", "source", "provides, or why not"), cells, red=broken)
 
 
 def _offered(row: PluginRow, separator: str = "; ") -> str:
