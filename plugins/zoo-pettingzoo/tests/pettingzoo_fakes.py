@@ -43,7 +43,7 @@ class Rescue(ParallelEnv):
         assert set(actions) == set(self.agents)
         acted, self.t = self.agents[:], self.t + 1
         for agent, action in actions.items():
-            assert self._mask(agent)[action], "an action that was masked"
+            assert self.masks == "none" or self._mask(agent)[action], "an action that was masked"
             self.cell[agent] = min(self.cell[agent] + (-1, 0, 1, 0)[action], self.cells - 1)
         rescued = actions.get("a2") == 3
         terminations = {agent: rescued or self.cell[agent] == 0 for agent in acted}
@@ -153,9 +153,9 @@ def unbounded():
     return _odd(spaces.Box(-np.inf, np.inf, (2,)))
 
 
-def text_observations():
+def growing_observations():
     env = Levers()
-    env.observation_space = lambda agent: spaces.Text(5)
+    env.observation_space = lambda agent: spaces.Sequence(spaces.Discrete(2))
     return env
 
 

@@ -82,6 +82,14 @@ def test_a_hook_may_return_nothing_to_offer(probe: Probe) -> None:
             "env 'e' is not plain data",
         ),
         (returning("zoo_envs", "[EnvEntry('e', 's', 'a:b', SOURCE)] * 2"), "it offers the env 'e' twice"),
+        (returning("zoo_envs", "[EnvEntry('e', 's', 'a:b', SOURCE, options={1: 2})]"), "options must map names"),
+        (returning("zoo_envs", "[EnvEntry('e', 's', 'a:b', SOURCE, modules='m')]"), "modules must be a tuple"),
+        (returning("zoo_envs", "[EnvEntry('e', 's', 'a:b', SOURCE, resolver='m')]"), 'resolver must be "module:func'),
+        (returning("zoo_envs", "[EnvEntry('e', 's', 'a:b', SOURCE, resolver='m:f')]"), "a family needs an example"),
+        (
+            returning("zoo_envs", "[EnvEntry('e:f', 's', 'a:b', SOURCE, resolver='m:f', example='x')]"),
+            "it may hold no colon",
+        ),
         (
             returning("zoo_datasets", "[DatasetEntry('x', 's', 'a:b', SOURCE, env='e', quality='q')]"),
             "a dataset is called env/quality: e/q",

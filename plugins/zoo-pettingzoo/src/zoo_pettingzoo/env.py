@@ -76,9 +76,12 @@ class PettingZooEnv:
 
     def render(self, copy: int = 0) -> NDArray[np.uint8]:
         """One copy as an RGB picture [H, W, 3]. Raises `UsageError` if the environment draws none."""
-        with quiet(), undisturbed(), self.copies[copy].own_generators():
-            frame = self.copies[copy].env.render()
-        picture = np.asarray(frame) if frame is not None else np.zeros(())
+        with quiet(), undisturbed(), self.explained("render"), self.copies[copy].own_generators():
+            try:
+                frame = self.copies[copy].env.render()
+            except NotImplementedError:
+                frame = None
+        picture = np.zeros(()) if frame is None else np.asarray(frame)
         if picture.ndim != 3 or picture.shape[2] != 3:
             raise UsageError(
                 f'{self.task.name} cannot be drawn: its render() gives no picture in render_mode="rgb_array"'
