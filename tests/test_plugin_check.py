@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +236,18 @@ def test_a_name_that_another_plugin_offers_is_named_with_the_other_plugin(
     assert row["outcome"] == "warn"
     assert row["detail"] == "zoo-twin-b also offers the algorithm 'twin'"
     assert "zoo-twin-a:twin" in row["mend"]
+
+
+def test_another_plugin_of_the_same_name_is_named_with_the_place_it_came_from(
+    check: Check, evil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = evil(good="pass")
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    monkeypatch.setenv("ZOO_PLUGINS", "zoo-evil")
+    with as_if_installed(read_folder(tmp_path / "elsewhere")):
+        (row,) = check(folder, "--only", "names_are_free")[1].values()
+    assert row["outcome"] == "warn"
+    assert row["detail"].startswith("another zoo-evil 1.0 is installed (folder ")
 
 
 def test_an_entry_of_two_plugins_says_how_to_choose(

@@ -158,6 +158,8 @@ def test_a_dataset_comes_from_the_named_environment_or_the_best_known_one():
         find_partners("dataset", installed, "aab")
     with pytest.raises(UsageError, match="comes from an environment, and none is installed"):
         find_partners("dataset", zoo(), None)
+    with pytest.raises(UsageError, match="'a,N=4' cannot stand in a name"):
+        find_partners("dataset", zoo(EnvEntry("a,N=4", "", "x:y", SOURCE)), None)
     with pytest.raises(UsageError, match="--env goes with --kind dataset"):
         find_partners("algorithm", installed, "aaa")
 
@@ -185,6 +187,14 @@ def test_the_command_writes_the_package_and_says_what_comes_next(tmp_path, monke
     assert main(["plugin", "new", "spacql", "--kind", "mixer"]) == 2
     assert main(["plugin", "new", "maze"]) == 2
     assert main(["plugin", "new", "maze", "--kind", "algo"]) == 2
+
+
+def test_plugin_list_shows_what_list_plugins_shows(capsys):
+    for options in ([], ["--json"]):
+        assert main(["list", "plugins", *options]) == 0
+        shown = capsys.readouterr().out
+        assert main(["plugin", "list", *options]) == 0
+        assert capsys.readouterr().out == shown != ""
 
 
 def test_the_wheel_carries_every_template(tmp_path):

@@ -124,7 +124,7 @@ class PackageCheck:
 
     def _names(self) -> Iterator[Row]:
         """Nothing else that is installed has the names: advice, for a full name still tells two of one name apart."""
-        own = self.subject.plugin.distribution
+        own, folder = self.subject.plugin.distribution, self.subject.folder
         rivals = [
             f"{other.distribution} also offers the {entry.KIND} {entry.name!r}"
             for entry in self.entries
@@ -132,6 +132,12 @@ class PackageCheck:
             if other.name == entry.name and other.distribution != own
         ]
         mend = f"rename it, or users have to write {own}:{self.entries[0].name}" if rivals else ""
+        for row in self.zoo.plugins:
+            if row.distribution == own and folder is not None and not row.source.endswith(f" {folder}"):
+                rivals.append(f"another {own} {row.version} is installed ({row.source})")
+                mend = (
+                    mend or f"if that is another package: rename this one. Else install this one: pip install {folder}"
+                )
         yield Row(PACKAGE, "names_are_free", "warn" if rivals else "pass", "; ".join(rivals), mend)
 
 

@@ -23,12 +23,14 @@ class Subject:
         place: where it comes from, in words.
         entry: the one entry that was asked about, by its name; empty for all.
         fault: why its metadata cannot be read; empty if it can.
+        folder: where its pyproject.toml lies, if it is checked without being installed.
     """
 
     plugin: Installed
     place: str
     entry: str = ""
     fault: str = ""
+    folder: Path | None = None
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _in_folder(text: str, zoo: Zoo) -> Iterator[Subject]:
     with as_if_installed(folder):
         found = _installed(folder.name)
         assert found is not None  # its metadata was just written
-        yield Subject(found.plugin, f"folder {path}")
+        yield Subject(found.plugin, f"folder {path}", folder=path.resolve())
 
 
 def _installed(name: str) -> Subject | None:

@@ -12,6 +12,7 @@ from importlib import metadata
 from zoo_cli.registry import load_registry
 from zoo_core.errors import UsageError
 from zoo_core.plugins import Zoo
+from zoo_core.plugins.zoo import OPTIONS
 
 PREFIX = "zoo-"
 LONGEST = 40
@@ -87,9 +88,11 @@ def _owner(names: Names, entry: str, zoo: Zoo) -> str:
         pass
     if importlib.util.find_spec(names.package) is not None:
         return f"a Python package {names.package} is here already"
-    for offer in zoo.matching(entry):
-        return f"{offer.distribution} {offer.version} already offers the {offer.entry.KIND} {entry!r}"
+    for kind in OPTIONS:
+        for offer in zoo.offers(kind):
+            if offer.name == entry:
+                return f"{offer.distribution} {offer.version} already offers the {kind} {entry!r}"
     for known in load_registry():
-        if known.distribution == names.distribution or known.offers(entry):
+        if known.distribution == names.distribution or any(entry in owned for owned in known.provides.values()):
             return f"the catalogue knows {known.distribution} ({known.summary.rstrip('.')}), which has that name"
     return ""

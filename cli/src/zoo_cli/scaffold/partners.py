@@ -15,6 +15,7 @@ from zoo_core.compatibility import missing
 from zoo_core.entries import AlgorithmEntry, EnvEntry, Source
 from zoo_core.errors import UsageError
 from zoo_core.plugins import Offer, Zoo
+from zoo_core.plugins.probe_child import NAME
 
 NO_ENV, NO_ALGO = "ENV", "ALGO"
 """What stands in a command where nothing that is installed goes with the plugin."""
@@ -46,6 +47,11 @@ def find_partners(kind: str, zoo: Zoo, env: str | None) -> Partners:
     """
     if kind == "dataset":
         offer = _dataset_env(zoo, env)
+        if not NAME.fullmatch(offer.name):
+            raise UsageError(
+                f"a dataset is called ENV/NAME, and {offer.name!r} cannot stand in a name, which has only a-z, 0-9 and "
+                ". _ : / - in it: take an environment without options"
+            )
         known = next((known for known in load_registry() if known.distribution == offer.distribution), None)
         return Partners(
             env=offer.name,
