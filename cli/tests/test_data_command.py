@@ -86,7 +86,7 @@ def npy_folder(tmp_path):
     return folder
 
 
-COMMANDS = ("list", "build", "import", "export", "inspect", "verify", "path")
+COMMANDS = ("list", "build", "collect", "import", "export", "inspect", "verify", "path")
 
 
 def test_the_formats_offered_are_those_that_can_be_read():
@@ -154,6 +154,29 @@ def test_list_survives_a_damaged_card(run, tmp_path):
     code, out, _ = run("list")
     assert code == 0
     assert "unreadable" in out
+
+
+def test_collect_keeps_what_a_random_policy_does_and_every_other_command_knows_it(run, tmp_path):
+    code, out, err = run("collect", "--env", "walk", "--name", "mine/uniform", "--episodes", 7)
+    assert code == 0
+    assert "mine/uniform  28 transitions in 7 episodes" in out
+    assert "collecting mine/uniform: 7 of 7 episodes" in err
+    assert run("path", "mine/uniform")[1].strip() == str(tmp_path / "data/imported/mine/uniform")
+    assert "mine/uniform  collected" in run("list")[1]
+    shown = run("inspect", "mine/uniform")[1]
+    assert "source: policy" in shown
+    assert "independent uniform actions in [-1, 1]" in shown
+    assert "ok       mine/uniform" in run("verify", "mine/uniform")[1]
+
+
+def test_collecting_equal_seeds_prints_equal_hashes_and_never_overwrites_unasked(run):
+    asked = ("collect", "--env", "walk", "--name", "mine", "--transitions", 30)
+    first = run(*asked)[1].split("hash ")[1].split()[0]
+    code, out, err = run(*asked, "--seed", 1)
+    assert (code, out) == (1, "")
+    assert "exists already; nothing was overwritten (--force replaces it)" in err
+    assert first in run(*asked, "--force")[1]
+    assert first not in run(*asked, "--force", "--seed", 1)[1]
 
 
 def test_inspect_shows_the_card_and_a_histogram_of_all_episodes(run):
@@ -234,6 +257,13 @@ def test_export_and_import_keep_the_hash(run):
         (["export", "walk/random", "--to", "csv"], 2, "minari"),
         (["build", "walk/random", "--transitions", "0"], 2, "--transitions"),
         (["build"], 2, "NAME"),
+        (["collect", "--env", "walk"], 2, "--name"),
+        (["collect", "--name", "x"], 2, "zoo list envs"),
+        (["collect", "--env", "wlak", "--name", "x"], 2, "Did you mean 'walk'"),
+        (["collect", "--env", "walk", "--name", "walk/random"], 2, "built-in"),
+        (["collect", "--env", "walk", "--name", "x", "--policy", "rnadom"], 2, "Did you mean 'random'"),
+        (["collect", "--env", "walk", "--name", "x", "--policy", str(Path(__file__).parent)], 1, "no run at"),
+        (["collect", "--env", "walk", "--name", "x", "--episodes", "1", "--transitions", "1"], 2, "not both"),
     ],
 )
 def test_mistakes_are_one_message_with_the_right_exit_code(run, words, code, word):

@@ -233,3 +233,11 @@ def test_a_catalogue_that_is_no_catalogue_is_refused(tmp_path: Path, text: str) 
     file.write_text(text)
     with pytest.raises(PluginError):
         load_registry(file)
+
+
+def test_a_member_of_a_family_of_environments_is_known_by_the_familys_name():
+    owners = [
+        [known.distribution for known in load_registry() if known.offers(name)]
+        for name in ("pettingzoo:mpe2.simple_spread_v3", "zoo-pettingzoo:pettingzoo:my.module:make", "mpe-cn:what")
+    ]
+    assert owners == [["zoo-pettingzoo"], ["zoo-pettingzoo"], ["zoo-mpe"]]
