@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -232,11 +232,16 @@ class Algorithm(nn.Module):
     def relabel(self, order: Sequence[int]) -> None:
         """Rearrange the weights so that place i holds what place `order[i]` held; the conformance kit exchanges agents.
 
-        Every parameter and buffer whose leading axis has one index for each agent is reordered along it, and the rest
-        is left: right where each agent has networks of its own, or all share one that sees a single agent. Algorithms
-        that read joint inputs or one-hot agent ids override it and reorder those inputs' columns too.
+        Every parameter and buffer whose leading axis has one index for each agent is reordered along it, as are the
+        statistics; the rest is left. That is right where each agent has networks of its own, or all share one that sees
+        a single agent. Algorithms that read joint inputs or one-hot agent ids override it and reorder those inputs'
+        columns too. A mixer is left as it is.
         """
         index = torch.as_tensor(order)
         for tensor in [*self.parameters(), *self.buffers()]:
             if tensor.dim() and len(tensor) == self.team.n:
                 tensor.copy_(tensor[index.to(tensor.device)])
+        if self.statistics is not None:
+            of_agents = {name: value for name, value in vars(self.statistics).items() if isinstance(value, Tensor)}
+            moved: dict[str, Any] = {name: value[index.to(value.device)] for name, value in of_agents.items()}
+            self.statistics = replace(self.statistics, **moved)

@@ -113,6 +113,41 @@ def test_an_entry_that_contradicts_its_team_is_caught():
     assert "agents=5" in failed.detail
 
 
+class TruncatesEarly(Tracking):
+    def step(self, action):
+        step = super().step(action)
+        return step._replace(truncated=self.clock >= 2)
+
+
+def test_an_episode_may_not_be_truncated_before_its_limit():
+    entry = EnvEntry("test-tracking", "", f"{__name__}:TruncatesEarly", NONE, agents=2)
+    rows = {check.name: check for check in check_env(entry)}
+    assert "say terminated instead" in rows["episodes_end_and_stay_ended"].detail
+
+
+def test_a_missing_convention_and_missing_reference_scores_are_advice():
+    class Silent(Tracking):
+        team = dataclasses.replace(Tracking.team, reference=None)
+
+    globals()["Silent"] = Silent
+    entry = EnvEntry("test-tracking", "", f"{__name__}:Silent", NONE, agents=2)
+    rows = {check.name: check for check in check_env(entry) if check.outcome != "pass"}
+    assert {name: check.outcome for name, check in rows.items()} == {
+        "convention_is_stated": "warn",
+        "reference_is_stated": "warn",
+    }
+    assert "reference=ReferenceScores(" in rows["reference_is_stated"].detail
+
+
+def test_a_factory_that_cannot_be_imported_is_the_only_failure():
+    for rows in (
+        check_env(EnvEntry("lost", "", "no_such_module:Env", NONE)),
+        check_mixer(MixerEntry("lost", "", "no_such_module:Mixer", NONE)),
+    ):
+        assert [check.name for check in rows if check.outcome == "fail"] == ["the_factory_can_be_imported"]
+        assert {check.outcome for check in rows[1:]} == {"skip"}
+
+
 # --- mixers ------------------------------------------------------------------------------------------------------
 
 

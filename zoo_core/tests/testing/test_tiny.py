@@ -59,7 +59,7 @@ def test_a_games_data_holds_the_shares_asked_for():
         assert float(seen) == pytest.approx(share, abs=0.03)
 
 
-def test_tiny_settings_shrink_widths_batches_and_iterations_alone():
+def test_tiny_settings_shrink_widths_batches_iterations_and_steps_alone():
     @dataclass(frozen=True)
     class Config(AlgorithmConfig):
         hidden: int = setting(256, "")
@@ -68,6 +68,9 @@ def test_tiny_settings_shrink_widths_batches_and_iterations_alone():
         pretrain_batch_size: int | None = setting(None, "")
         hidden_rate: float = setting(0.1, "")
         heads: int = setting(10, "")
+        critic_steps: int = setting(5, "")
+        steps: int = setting(1, "")
+        warm_steps: int | None = setting(None, "")
 
     assert tiny_settings(Config) == {
         "iterations": 20,
@@ -75,4 +78,5 @@ def test_tiny_settings_shrink_widths_batches_and_iterations_alone():
         "hidden": 16,
         "actor_hidden": [16, 16],
         "bc_iterations": 20,
+        "critic_steps": 2,
     }

@@ -51,6 +51,7 @@ def algorithm_claims(entry: AlgorithmEntry) -> list[Claim]:
     ]
     kinds = [kind for kind in entry.actions if kind in (CONTINUOUS, DISCRETE)]
     claims += [claim_about(entry, test, kind) for kind in kinds for test in ON_EACH_KIND]
+    claims += [claim_about(entry, capabilities.a_state_for_each_agent_will_do, k, required=False) for k in kinds]
     for kind in kinds:
         run = Endurance(entry, kind)
         for judge in (run.long_training_stays_finite, run.memory_stays_flat):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -15,7 +15,16 @@ from zoo_core.compatibility import missing, require_mixer
 from zoo_core.config import load_presets
 from zoo_core.data import Dataset
 from zoo_core.data.statistics import compute_statistics
-from zoo_core.entries import CONTINUOUS, DISCRETE, MIXER_TRAITS, AlgorithmEntry, EnvEntry, MixerEntry, Source
+from zoo_core.entries import (
+    CONTINUOUS,
+    DATA_NEEDS,
+    DISCRETE,
+    MIXER_TRAITS,
+    AlgorithmEntry,
+    EnvEntry,
+    MixerEntry,
+    Source,
+)
 from zoo_core.errors import IncompatiblePair
 from zoo_core.mixers import Mixer
 from zoo_core.seeding import generator
@@ -76,20 +85,20 @@ def every_preset_runs(entry: AlgorithmEntry, kind: str) -> None:
 
 
 def declared_capabilities_run(entry: AlgorithmEntry, kind: str) -> None:
-    """Every kind of state, masks and no masks, and the least that a mixer of the required traits can do."""
-    for title, dataset in _variants(entry, kind):
-        _run(entry, dataset, title)
-
-
-def _variants(entry: AlgorithmEntry, kind: str) -> Iterator[tuple[str, Dataset]]:
+    """Another number of agents, a stored state, and the least that a mixer of the required traits can do."""
     masked = kind == DISCRETE
-    yield "two agents that are alike", tiny_dataset(_team(kind), masked=masked)
+    _run(entry, tiny_dataset(_team(kind), masked=masked), "two agents that are alike")
     if "state" in entry.needs:
-        for state in ("stored", "per_agent"):
-            team = _team(kind, state_kind=state, state_size=5)
-            yield f"a state that is {state}", tiny_dataset(team, masked=masked)
-    if masked and "action_mask" not in entry.needs:
-        yield "discrete actions without a mask", tiny_dataset(_team(kind))
+        stored = _team(kind, state_kind="stored", state_size=5)
+        _run(entry, tiny_dataset(stored, masked=masked), "a stored state [B, s]")
+
+
+def a_state_for_each_agent_will_do(entry: AlgorithmEntry, kind: str) -> None:
+    """Advice: some environments give every agent a state of its own."""
+    if "state" not in entry.needs:
+        raise NotApplicable("it needs no state")
+    team = _team(kind, state_kind="per_agent", state_size=5)
+    _run(entry, tiny_dataset(team, masked=kind == DISCRETE), "a state for each agent [B, n, s], which flatten(1) joins")
 
 
 def _team(kind: str, **fields: Any) -> TeamSpec:
@@ -98,9 +107,9 @@ def _team(kind: str, **fields: Any) -> TeamSpec:
 
 
 def _run(entry: AlgorithmEntry, dataset: Dataset, title: str, *, preset: str | None = None) -> None:
-    """Train and act with what the entry declares and nothing else. `title`: what it is run on."""
+    """Train and act with all that data can give: what of it is declared is another claim. `title` says on what."""
     try:
-        _use(entry, dataset, entry.needs, mixer=_least_mixer(entry), preset=preset)
+        _use(entry, dataset, DATA_NEEDS, mixer=_least_mixer(entry), preset=preset)
     except Exception as error:  # the plugin's own code may raise anything
         raise Broken(
             f"with {title} it raised {_said(error, entry)}. Make that work, or declare what it cannot do without"
@@ -111,15 +120,6 @@ def _run(entry: AlgorithmEntry, dataset: Dataset, title: str, *, preset: str | N
 
 
 def data_needs_are_declared(entry: AlgorithmEntry, kind: str) -> None:
-    for phase in learner(entry, kind).phases:
-        asked = [SHAPES[type(phase.data)]]
-        asked += [word for word in ("next_action", "initial_obs") if getattr(phase.data, word, False)]
-        undeclared = [word for word in asked if word not in entry.needs]
-        demand(
-            not undeclared,
-            f"phase {phase.name!r} asks the data for {' and '.join(undeclared)}: add {_quoted(undeclared)} to the "
-            "entry's needs",
-        )
     dataset, mixer, declared = data(kind), _least_mixer(entry), tuple(entry.needs)
     try:
         _use(entry, dataset, declared, mixer=mixer)
@@ -136,6 +136,15 @@ def data_needs_are_declared(entry: AlgorithmEntry, kind: str) -> None:
                 "mixer=(…), or mixer=() for any"
             ) from error
         raise
+    for phase in learner(entry, kind).phases:
+        asked = [SHAPES[type(phase.data)]]
+        asked += [word for word in ("next_action", "initial_obs") if getattr(phase.data, word, False)]
+        undeclared = [word for word in asked if word not in entry.needs]
+        demand(
+            not undeclared,
+            f"phase {phase.name!r} asks the data for {' and '.join(undeclared)}: add {_quoted(undeclared)} to the "
+            "entry's needs",
+        )
 
 
 def _undeclared(words: list[str], error: Exception, entry: AlgorithmEntry) -> str:

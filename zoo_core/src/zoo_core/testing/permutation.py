@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo_core.algorithms import Draw, Phase, Update
 from zoo_core.batch import Batch
 from zoo_core.entries import AlgorithmEntry
+from zoo_core.mixers import Mixer
 from zoo_core.seeding import generator
 from zoo_core.team import TeamSpec
 from zoo_core.testing.checks import demand
@@ -26,8 +29,29 @@ MEND = (
 )
 
 
-def equal_team(kind: str) -> TeamSpec:
+class EvenMixer(Mixer):
+    """Mixes every agent alike, so that none has to relabel it: w = |a(s)|, and |c(s)| more on an agent's own total."""
+
+    def __init__(self, agents: int, state_size: int, outputs: int = 1) -> None:
+        super().__init__(agents, state_size, outputs)
+        self.w = nn.Linear(state_size, 2)
+        self.b = nn.Linear(state_size, 1)
+
+    def weights(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        shared, own = self.w(state).abs().unsqueeze(-1).unsqueeze(-1).unbind(-3)  # [B, 1, 1] each
+        w = shared.expand(-1, self.outputs, self.agents)
+        if self.outputs == self.agents:
+            w = w + own * torch.eye(self.agents, device=state.device)
+        return w, self.b(state).expand(-1, self.outputs)
+
+    def mix(self, values: Tensor, state: Tensor) -> Tensor:
+        w, b = self.weights(state)
+        return (w * values.unsqueeze(-2)).sum(-1) + b
+
+
+def equal_team(kind: str, *, stored: bool = False) -> TeamSpec:
     """Three agents that are alike and share their reward, so that exchanging them changes nothing but names."""
+    state: dict[str, Any] = {"state_kind": "stored", "state_size": 7} if stored else {}
     sizes = {"continuous": (2, 2, 2), "discrete": (4, 4, 4)}[kind]
     return TeamSpec(
         env="tiny-equal",
@@ -37,6 +61,7 @@ def equal_team(kind: str) -> TeamSpec:
         action_kind=kind,
         episode_limit=6,
         reward="shared",
+        **state,
     )
 
 
@@ -60,8 +85,9 @@ def permuting_agents_permutes_the_algorithm(entry: AlgorithmEntry, kind: str) ->
 
 
 def _trained(entry: AlgorithmEntry, kind: str) -> Learner:
-    dataset = data_of(equal_team(kind))
-    learner = tiny_learner(entry, dataset, tiny_config(entry, kind), undeclared=True)
+    # A mixer reads the state, and is no concern of the algorithm's `relabel`: it is given one that names no agent.
+    dataset = data_of(equal_team(kind, stored=entry.mixer is not None))
+    learner = tiny_learner(entry, dataset, tiny_config(entry, kind), mixer=EvenMixer, undeclared=True)
     play_out(learner, 2)
     return learner
 
@@ -110,13 +136,15 @@ def _noise(name: str, draw: Draw, n: int, order: tuple[int, ...] | None) -> Tens
 
 
 def _exchanged(batch: Batch, team: TeamSpec, order: tuple[int, ...] | None) -> Batch:
-    """The batch with its agents in another order. The state is the joint observation: so are its blocks."""
+    """The batch with its agents in another order; so are the blocks of a state that is the joint observation."""
     if order is None:
         return batch
     index = torch.tensor(order)
 
     def exchange(name: str, values: Tensor) -> Tensor:
         if name in ("state", "next_state"):
+            if team.state_kind == "stored":
+                return values
             blocks = values.reshape(*values.shape[:-1], team.n, -1)
             return blocks.index_select(-2, index).flatten(-2)
         if name == "reward" or (team.discrete and name in ("action", "next_action")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -180,13 +180,24 @@ def tiny_config(
 
 
 def tiny_learner(
-    entry: AlgorithmEntry, dataset: Dataset, config: Any, seeds: Sequence[int] = (0,), *, undeclared: bool = False
+    entry: AlgorithmEntry,
+    dataset: Dataset,
+    config: Any,
+    seeds: Sequence[int] = (0,),
+    *,
+    mixer: Callable[..., Mixer] = PlainMixer,
+    undeclared: bool = False,
 ) -> Learner:
-    """A learner of one seed or several side by side. `undeclared`: give statistics even if the entry needs none."""
+    """A learner of one seed or several side by side.
+
+    Args:
+        mixer: what an algorithm that takes a mixer is given.
+        undeclared: give statistics even if the entry needs none.
+    """
     statistics = compute_statistics(dataset) if undeclared or "statistics" in entry.needs else None
-    mixer = None if entry.mixer is None else PlainMixer
+    given = None if entry.mixer is None else mixer
     algorithms = [
-        build_algorithm(entry, dataset.team, config, seed, statistics=statistics, mixer=mixer) for seed in seeds
+        build_algorithm(entry, dataset.team, config, seed, statistics=statistics, mixer=given) for seed in seeds
     ]
     return Learner(algorithms, seeds, dataset.sampler)
 
