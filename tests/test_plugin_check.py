@@ -200,15 +200,16 @@ def test_whatever_a_claim_does_is_one_red_row_and_the_other_entries_are_still_ch
 def test_a_factory_that_cannot_be_imported_is_one_row_and_no_other_claim_of_it_runs(
     check: Check, evil: Callable[..., Path]
 ) -> None:
-    folder = evil(absent="pass", other="pass", exits="pass")
+    folder = evil(absent="pass", other="pass", exits="pass", unclosed="(")
     (folder / "src/zoo_evil/absent.py").unlink()
     (folder / "src/zoo_evil/other.py").write_text("class Summ: pass\n")
     (folder / "src/zoo_evil/exits.py").write_text("import os\nos._exit(7)\n")
     rows = failed(check(folder)[1])
     claim = "the_factory_can_be_imported"
-    assert set(rows) == {f"mixer {name}: {claim}" for name in ("absent", "other", "exits")}
+    assert set(rows) == {f"mixer {name}: {claim}" for name in ("absent", "other", "exits", "unclosed")}
     assert "there is no module zoo_evil.absent: write it, or correct the factory" in rows[f"mixer absent: {claim}"]
     assert "zoo_evil.other has no 'Sum'. Did you mean 'Summ'?" in rows[f"mixer other: {claim}"]
+    assert "zoo_evil/unclosed.py:8: '(' was never closed" in rows[f"mixer unclosed: {claim}"]
     assert "ended the process: exit code 7" in rows[f"mixer exits: {claim}"]
 
 

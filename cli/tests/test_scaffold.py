@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from zoo_cli.main import main
 from zoo_cli.scaffold import package
@@ -122,6 +123,17 @@ def test_a_package_has_no_placeholder_left_and_metadata_that_agree(kind):
     assert {"README.md", ".gitignore", ".github/workflows/ci.yml", "tests/test_conformance.py"} <= set(files)
     assert {"src/zoo_maze/__init__.py", "src/zoo_maze/plugin.py", f"src/zoo_maze/{kind}.py"} <= set(files)
     assert "class Maze" in files[f"src/zoo_maze/{kind}.py"] or kind == "dataset"
+
+
+def test_the_ci_file_installs_the_zoo_from_a_checkout_and_runs_the_tests_and_the_check():
+    steps = yaml.safe_load(written("dataset", "maze")[".github/workflows/ci.yml"])["jobs"]["conformance"]["steps"]
+    folders = "-e ./zoo/zoo_core -e ./zoo/cli -e ./zoo/plugins/toy"
+    assert [step["run"] for step in steps[-3:]] == [
+        f'pip install {folders} -e ".[test]"',
+        "pytest",
+        "zoo plugin check zoo-maze",
+    ]
+    assert steps[0]["run"].endswith("exit 1")
 
 
 def test_the_hook_modules_import_only_the_core_and_the_core_is_all_a_package_requires():

@@ -105,6 +105,8 @@ def _import(factory: str) -> None:
         if error.name and f"{name}.".startswith(f"{error.name}."):
             raise Broken(f"there is no module {error.name}: write it, or correct the factory {factory!r}") from error
         raise
+    except SyntaxError as error:
+        raise Broken(f"{error.filename}:{error.lineno}: {error.msg}") from error
     demand(hasattr(module, attribute), f"{name} has no {attribute!r}.{did_you_mean(attribute, vars(module))}")
     demand(callable(getattr(module, attribute)), f"{factory} cannot be called: the factory is a class or a function")
 

@@ -43,7 +43,7 @@ OURS = "our choice"
 
 
 @dataclass(frozen=True)
-class Config(AlgorithmConfig):
+class Settings(AlgorithmConfig):
     iterations: int = setting(10_000, "Gradient steps of each loss.", source=OURS, at_least=1)
     batch_size: int = setting(256, "Rows in a batch.", source=IQL, at_least=1)
     hidden: int = setting(128, "Width of every hidden layer.", source=OURS, at_least=1)
@@ -73,13 +73,14 @@ class TeamValue(nn.Module):
 
 
 class __CLASS__(Algorithm):
-    Config = Config
-    config: Config
+    Config = Settings
+    config: Settings
+    own: Tensor
 
     def __init__(
         self,
         team: TeamSpec,
-        config: Config,
+        config: Settings,
         *,
         statistics: Statistics | None = None,
         mixer: Callable[..., Mixer] | None = None,

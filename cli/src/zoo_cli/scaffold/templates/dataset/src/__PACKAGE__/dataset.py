@@ -36,7 +36,7 @@ class Persistent:
 
     def __init__(self, team: TeamSpec) -> None:
         self.team = team
-        self.held = np.zeros(0)
+        self.held: NDArray = np.zeros(0)
 
     def __call__(self, obs: NDArray, mask: NDArray | None, seeds: NDArray[np.int64], t: int) -> NDArray:
         drawn = self.draw(mask, seeds, t)

@@ -25,7 +25,7 @@ def fill(build: Build) -> None:
         build.add(**group)
 
 
-def mixed(obs: NDArray, mask: None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float32]:
+def mixed(obs: NDArray, mask: NDArray | None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float32]:
     """One policy for a whole episode: guided with noise or uniform, each with probability a half."""
     noisy = guided(obs, mask, seeds, t) + NOISE * normals(seeds, f"noise {t}", (obs.shape[1], 2))
     is_guided = uniforms(seeds, "which policy", (1, 1)) < 0.5

@@ -17,12 +17,12 @@ from zoo_core.data import collect
 from . import env
 
 
-def uniform(obs: NDArray, mask: None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float64]:
+def uniform(obs: NDArray, mask: NDArray | None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float64]:
     """Uniform actions, independent over agents and steps."""
     return 2.0 * uniforms(seeds, f"uniform {t}", (obs.shape[1], 2)) - 1.0
 
 
-def guided(obs: NDArray, mask: None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float64]:
+def guided(obs: NDArray, mask: NDArray | None, seeds: NDArray[np.int64], t: int) -> NDArray[np.float64]:
     """The leader goes to the beacon, the others go to the leader: each by what it sees itself."""
     wish = np.array(obs[..., 2:4])  # the first of the others, who to all but the leader is the leader
     wish[:, 0] = obs[:, 0, env.SEEN :]
