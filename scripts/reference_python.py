@@ -41,6 +41,7 @@ TITLES = {
     "zoo_core.data.views": "As arrays and episodes",
     "zoo_core.data.dataset": "Datasets",
     "zoo_core.data.card": "Cards",
+    "zoo_core.data.correlation": "Action correlation",
     "zoo_core.data.sampling": "Sampling",
     "zoo_core.data.importers": "Importing",
     "zoo_core.data.exporters.minari": "Exporting",

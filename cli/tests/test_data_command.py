@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def npy_folder(tmp_path):
     return folder
 
 
-COMMANDS = ("list", "build", "collect", "import", "export", "inspect", "verify", "path")
+COMMANDS = ("list", "build", "collect", "import", "export", "inspect", "correlation", "verify", "path")
 
 
 def test_the_formats_offered_are_those_that_can_be_read():
@@ -177,6 +178,29 @@ def test_collecting_equal_seeds_prints_equal_hashes_and_never_overwrites_unasked
     assert "exists already; nothing was overwritten (--force replaces it)" in err
     assert first in run(*asked, "--force")[1]
     assert first not in run(*asked, "--force", "--seed", 1)[1]
+
+
+def test_correlation_of_independent_walkers_is_about_zero_and_kept_for_inspect(run, monkeypatch):
+    from zoo_core.data import correlation
+
+    monkeypatch.setattr(correlation, "UPDATES", 20)
+    run("build", "walk/random", "--transitions", "2000")
+    folder = str(next(Path(os.environ["ZOO_DATA"]).glob("walk/random/*n2000")))
+    code, out, _ = run("correlation", folder, "--json")
+    found = json.loads(out)["walk/random"]
+    assert code == 0
+    assert abs(found["gain"]) < 0.01
+    shown = run("correlation", folder)[1]
+    assert "walk/random" in shown
+    assert f"{found['gain']:.4f} ± {found['half_width']:.4f}" in shown
+    assert json.loads(run("inspect", folder, "--json")[1])["action_correlation"] == found
+    assert f"{found['gain']:.4f} ± {found['half_width']:.4f} nats per agent" in run("inspect", folder)[1]
+
+
+def test_inspect_of_a_handful_of_episodes_says_that_correlation_was_not_measured(run):
+    run("build", "walk/random")
+    assert "not measured" in run("inspect", "walk/random")[1]
+    assert json.loads(run("inspect", "walk/random", "--json")[1])["action_correlation"] is None
 
 
 def test_inspect_shows_the_card_and_a_histogram_of_all_episodes(run):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo_cli.tables import show_facts, show_heading
-from zoo_core.data import Card, Dataset
+from zoo_core.data import ActionCorrelation, Card, Dataset
 from zoo_core.data.card import read_card
 from zoo_core.errors import DatasetError
 
@@ -50,6 +50,13 @@ def histogram(returns: NDArray[np.float64], bins: int = 16) -> tuple[list[int], 
     return counts.tolist(), edges.tolist()
 
 
+def correlation_cells(name: str, found: ActionCorrelation | None) -> tuple[str, str, str, str]:
+    """A line of `zoo data correlation`."""
+    if found is None:
+        return (name, "not measured: one agent, or too few episodes", "", "")
+    return (name, f"{found.gain:.4f} ± {found.half_width:.4f}", f"{found.canonical:.3f}", f"{found.episodes:,}")
+
+
 def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -> None:
     """Everything a reader may want to know before training on it."""
     card, team, r = dataset.card, dataset.team, dataset.card.returns
@@ -69,6 +76,7 @@ def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -
             "actions": f"{team.action_kind}, {_sizes(team.action_sizes)}, {mask if team.discrete else bounds}",
             "state": f"{team.state_kind}, {team.state_size} numbers",
             "convention": card.convention or "not stated",
+            "correlation": _correlation(dataset.action_correlation()),
             **{f"source: {key}": _plain(value) for key, value in card.source.items()},
             **_findings(card),
             "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
@@ -76,6 +84,15 @@ def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -
     )
     show_heading(f"\nReturn: mean {r['mean']:.2f}, std {r['std']:.2f}, min {r['min']:.2f}, max {r['max']:.2f}")
     _show_histogram(counts, edges)
+
+
+def _correlation(found: ActionCorrelation | None) -> str:
+    if found is None:
+        return "not measured: one agent, or too few episodes"
+    return (
+        f"the others' actions add {found.gain:.4f} ± {found.half_width:.4f} nats per agent to the prediction from the "
+        f"state; canonical correlation {found.canonical:.3f} ({found.episodes:,} episodes held out)"
+    )
 
 
 def show_findings(card: Card) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from zoo_core.data.sampling import Sampler, make_sampler
 from zoo_core.data.verification import verify_folder
 from zoo_core.errors import DatasetCorrupt
 from zoo_core.team import TeamSpec
+
+if TYPE_CHECKING:
+    from zoo_core.data.correlation import ActionCorrelation
 
 
 class Dataset:
@@ -121,6 +125,15 @@ class Dataset:
         from zoo_core.data.statistics import cached_statistics
 
         return cached_statistics(self)
+
+    def action_correlation(self) -> ActionCorrelation | None:
+        """How far the agents' actions depend on one another given the state: see `zoo_core.data.correlation`.
+
+        Measured once, in some ten seconds, then cached beside the dataset; None for one agent or few episodes.
+        """
+        from zoo_core.data.correlation import cached_action_correlation
+
+        return cached_action_correlation(self)
 
     def sampler(
         self,
