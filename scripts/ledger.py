@@ -37,31 +37,36 @@ CURVE_COLUMNS = ("critic/w/", "critic/u/", "critic/k_eff", "critic/u", "critic/q
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One run of the ledger, at the published budget."""
+    """One run of the ledger: at the published budget, or for `iterations`."""
 
     env: str
     quality: str
     algorithm: str
     seed: int
+    iterations: int | None = None
 
     @property
     def result(self) -> Path:
-        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}.json"
+        budget = f"-{self.iterations}it" if self.iterations else ""
+        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}{budget}.json"
 
     def command(self, out: Path) -> list[str]:
         """The training command; resumes if the run was interrupted."""
         cell = ["--algo", self.algorithm, "--env", self.env, "--quality", self.quality, "--seed", str(self.seed)]
+        if self.iterations:
+            cell += ["--iterations", str(self.iterations)]
         return ["zoo", "train", *cell, "--compile", "on", "--out", str(out), "--json"]
 
     def __str__(self) -> str:
-        return f"{self.env}/{self.quality} {self.algorithm} seed {self.seed}"
+        budget = f", {self.iterations} iterations" if self.iterations else ""
+        return f"{self.env}/{self.quality} {self.algorithm} seed {self.seed}{budget}"
 
 
 def cells() -> Iterator[Cell]:
     """Every cell, most important first."""
     for block in yaml.safe_load((RESULTS / "cells.yaml").read_text(encoding="utf-8")):
         for seed, quality, algorithm in product(block["seeds"], block["qualities"], block["algorithms"]):
-            yield Cell(block["env"], quality, algorithm, seed)
+            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"))
 
 
 def run_cell(cell: Cell, out: Path) -> None:
@@ -88,6 +93,7 @@ def keep(cell: Cell, folder: Path, command: str) -> None:
         "quality": cell.quality,
         "algorithm": cell.algorithm,
         "seed": cell.seed,
+        "budget": cell.iterations or "published",
         "preset": config["preset"],
         "settings": {name: s["value"] for name, s in config["settings"].items()},
         "dataset": config["dataset"],

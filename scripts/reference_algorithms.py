@@ -131,7 +131,7 @@ def results(entry: AlgorithmEntry, docs: Path) -> list[str]:
     for line in (docs / "results.md").read_text(encoding="utf-8").splitlines():
         cells = [part.strip() for part in line.strip("|").split("|")]
         if line.startswith("## "):
-            env = line.removeprefix("## ").strip()
+            env = line.removeprefix("## ").split(",")[0].strip()  # what follows is the budget
         elif line.startswith("| data |"):
             head = cells
         elif line.startswith("| ") and head and cells[head.index("algorithm")] == entry.name:

@@ -20,6 +20,8 @@ QUALITIES = ("expert", "medium", "medium-replay", "random")
 COLOURS = dict(zip(ALGORITHMS, ("#7f7f7f", "#b07aa1", "#4e79a7", "#59a14f", "#e15759"), strict=True))
 Results = dict[tuple[str, str], list[dict[str, Any]]]
 """(quality, algorithm) → the results of all its seeds."""
+PUBLISHED = "published"
+"""The budget that an algorithm's preset has for the environment; any other is a number of iterations."""
 
 INTRODUCTION = """# Results
 
@@ -38,27 +40,27 @@ def write_page(results: Path, docs: Path) -> None:
     published = yaml.safe_load((results / "published.yaml").read_text(encoding="utf-8"))
     parts = [INTRODUCTION]
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
-        found = read(folder)
-        if found:
-            figures = draw(folder.name, found, docs / "figures")
-            parts += section(folder.name, found, published.get(folder.name, {}), figures)
+        for budget, found in read(folder).items():
+            stem = folder.name if budget == PUBLISHED else f"{folder.name}-{budget}it"
+            figures = draw(stem, folder.name, found, docs / "figures")
+            parts += section(folder.name, budget, found, published.get(folder.name, {}), figures)
     notes = results / "findings.md"
     if notes.exists():
         parts.append(notes.read_text(encoding="utf-8").strip())
     (docs / "results.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def read(folder: Path) -> Results:
-    """All results of one environment."""
-    found: Results = defaultdict(list)
+def read(folder: Path) -> dict[int | str, Results]:
+    """All results of one environment, by budget, the published one first."""
+    found: dict[int | str, Results] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*/*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        found[result["quality"], result["algorithm"]].append(result)
-    return dict(found)
+        found[result.get("budget", PUBLISHED)][result["quality"], result["algorithm"]].append(result)
+    return {budget: dict(found[budget]) for budget in sorted(found, key=lambda b: (b != PUBLISHED, str(b)))}
 
 
-def section(env: str, found: Results, published: dict[str, Any], figures: list[str]) -> list[str]:
-    """One environment's tables."""
+def section(env: str, budget: int | str, found: Results, published: dict[str, Any], figures: list[str]) -> list[str]:
+    """One environment's table at one budget, and its figures."""
     rows = [
         row(found[quality, algorithm], published.get(quality, {}).get(algorithm))
         for quality in QUALITIES
@@ -70,7 +72,11 @@ def section(env: str, found: Results, published: dict[str, Any], figures: list[s
         "return (last)", "± 95%", "normalised (last)", "normalised (best)", "published", "minutes",
     ]  # fmt: skip
     table = [head, ["---"] * len(head), *rows]
-    parts = [f"## {env}", "\n".join("| " + " | ".join(line) + " |" for line in table)]
+    heading, short = f"## {env}", []
+    if budget != PUBLISHED:
+        heading += f", {budget:,} iterations"
+        short = [f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers."]
+    parts = [heading, *short, "\n".join("| " + " | ".join(line) + " |" for line in table)]
     parts.append(
         "*best* is the best periodic evaluation over 100 episodes, picked with hindsight. *published* is the SPaCQL "
         "paper's mean ± standard deviation over five seeds, on the benchmark's own data. *minutes* of training on one "
@@ -105,14 +111,14 @@ def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]
     ]
 
 
-def draw(env: str, found: Results, figures: Path) -> list[str]:
+def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:
     """The curves, and where they were logged the weights w_k and the disagreement u. Returns the figures' names."""
     figures.mkdir(parents=True, exist_ok=True)
     qualities = [quality for quality in QUALITIES if any(q == quality for q, _ in found)]
-    names = [_grid(f"{env}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
+    names = [_grid(f"{stem}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
     weighted = [quality for quality in qualities if (quality, "spacql") in found]
     if weighted:
-        names.append(_grid(f"{env}-weights", env, weighted, figures, lambda axes, q: _weights(axes, found, q)))
+        names.append(_grid(f"{stem}-weights", env, weighted, figures, lambda axes, q: _weights(axes, found, q)))
     return names
 
 

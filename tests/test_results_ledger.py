@@ -32,6 +32,11 @@ def result(algorithm, seed, mean):
     }  # fmt: skip
 
 
+def budget(kept):
+    """The iterations a cell states, None for the published number."""
+    return None if kept.get("budget", "published") == "published" else kept["budget"]
+
+
 def write_results(folder, *results):
     for r in results:
         path = folder / "mpe-cn" / r["quality"] / f"{r['algorithm']}-seed{r['seed']}.json"
@@ -63,6 +68,28 @@ def test_several_seeds_are_averaged_with_an_interval_over_seeds(scripts, tmp_pat
     assert row[5:9] == ["3", "150.0", "24.8", "**50.0**"]  # 4.303 · 10 / √3
 
 
+def test_a_short_budget_stands_in_a_table_of_its_own_that_says_so(scripts, tmp_path):
+    short = {**result("spacql", 0, 120.0), "budget": 500, "settings": {"iterations": 500}}
+    write_results(tmp_path / "results", result("spacql", 0, 150.0))
+    folder = tmp_path / "results" / "mpe-cn" / "random"
+    (folder / "spacql-seed0-500it.json").write_text(json.dumps(short))
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert [(row[4], row[6]) for row in cells_of(page)] == [("2,001", "150.0"), ("500", "120.0")]
+    assert "## mpe-cn\n" in page
+    assert "## mpe-cn, 500 iterations\n" in page
+    assert (tmp_path / "docs" / "figures" / "mpe-cn-500it-curves.png").stat().st_size > 1000
+
+
+def test_a_cell_with_a_budget_says_it_in_its_command_and_its_file(scripts):
+    published, short = (scripts[0].Cell("mpe-pp", "expert", "bc", 0, budget) for budget in (None, 500))
+    assert published.command(Path("runs"))[-4:] == ["on", "--out", "runs", "--json"]
+    command = short.command(Path("runs"))
+    assert command[command.index("--iterations") + 1] == "500"
+    assert short.result.name == "bc-seed0-500it.json" != published.result.name
+
+
 def test_cells_are_unique_and_each_is_one_training_command(scripts):
     cells = list(scripts[0].cells())
     assert len(set(cells)) == len(cells) >= 20
@@ -72,7 +99,7 @@ def test_cells_are_unique_and_each_is_one_training_command(scripts):
 @pytest.mark.parametrize("path", KEPT, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_a_kept_result_says_how_it_was_made(scripts, path):
     kept = json.loads(path.read_text())
-    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"])
+    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept))
     assert cell.result == path
     assert kept["command"] == " ".join(cell.command(Path("runs")))
     assert kept["final"]["episodes"] == 1000
