@@ -1,5 +1,6 @@
 """CFCQL against its formulas, and its relation to SPaCQL."""
 
+import dataclasses
 import math
 
 import pytest
@@ -183,3 +184,15 @@ def test_the_density_is_fitted_in_a_phase_of_its_own_that_can_be_reused():
     assert (density.name, main.name) == ("density", "train")
     assert all(hasattr(CFCQLConfig, name) for name in density.reuse)
     assert len(make()[0].phases()) == 1
+
+
+def test_exchanged_agents_are_weighed_as_those_whose_places_they_took():
+    order = [2, 0, 1]
+    alg, batch, noise = make(**WEIGHTED)
+    before = alg.agent_weights(batch, noise)
+    loss = alg.density_loss(batch, {"latent": noise["latents"][0]}).value
+    alg.relabel(order)
+    obs, action = batch.obs[:, order], batch.action[:, order]
+    exchanged = dataclasses.replace(batch, obs=obs, action=action, state=obs.flatten(1))
+    torch.testing.assert_close(alg.agent_weights(exchanged, noise), before[order])
+    torch.testing.assert_close(alg.density_loss(exchanged, {"latent": noise["latents"][0]}).value, loss)

@@ -1,5 +1,6 @@
 """The loop the family shares: what an iteration does, the actors' loss, symmetry, and that it learns."""
 
+import dataclasses
 import math
 
 import pytest
@@ -70,14 +71,7 @@ def test_permuting_agents_with_their_parameters_leaves_the_losses_as_they_are():
     alg, batch = make()
     noise, order = draw(critic_update(alg).noise), torch.tensor([2, 0, 1])
     before = alg.critic_loss(batch, noise).value, alg.actor_loss(batch, {}).value
-    with torch.no_grad():
-        for actor in (alg.actor, alg.target_actor):
-            for parameter in actor.parameters():
-                parameter.copy_(parameter[order])
-        for critic in (alg.critic, alg.target_critic):
-            first = critic.net.layers[0].weight  # rows: three observations of 4, three actions of 2
-            obs, action = first[:, :12].unflatten(1, (3, 4)), first[:, 12:].unflatten(1, (3, 2))
-            first.copy_(torch.cat((obs[:, order].flatten(1, 2), action[:, order].flatten(1, 2)), 1))
+    alg.relabel(order)
     permuted = Batch(**{
         name: t[:, order] if t.dim() == 3 or name == "reward" else t for name, t in batch.present()
     })  # fmt: skip
@@ -172,3 +166,24 @@ def test_targets_are_frozen_and_only_polyak_steps_move_them():
     steps = alg.phases()[0].steps
     assert {s.target for s in steps if isinstance(s, Polyak)} == {"target_critic", "target_actor"}
     assert {name for s in steps if isinstance(s, Update) for name in s.learns} == {"critic", "actor"}
+
+
+@pytest.mark.parametrize("norm", ["none", "layer", "batch"])
+@pytest.mark.parametrize(
+    "state", [{}, {"state_kind": "stored", "state_size": 5}, {"state_kind": "per_agent", "state_size": 2}]
+)
+def test_exchanged_agents_are_valued_as_those_whose_places_they_took(norm, state):
+    """In a team of three with three heads, which the order of the agents must leave where they are."""
+    order = [2, 0, 1]
+    team = dataclasses.replace(small_team(), **({"state_size": 0} | state))
+    alg, batch = make(team, norm=norm, heads=3)
+    kind = team.state_kind
+    size = {"concat_obs": batch.state.shape[1:], "stored": (5,), "per_agent": (3, 2)}[kind]
+    given = batch.state if kind == "concat_obs" else torch.linspace(-1, 1, B * math.prod(size)).view(B, *size)
+    moved = {"concat_obs": batch.obs[:, order].flatten(1), "stored": given, "per_agent": given}[kind]
+    moved = moved[:, order] if kind == "per_agent" else moved
+    before = alg.critic(state_of(given), batch.action[None]), alg.actor(batch.obs)
+    alg.relabel(order)
+    after = alg.critic(state_of(moved), batch.action[None][:, :, order]), alg.actor(batch.obs[:, order])
+    torch.testing.assert_close(after[0], before[0])
+    torch.testing.assert_close(after[1], before[1][:, order])

@@ -87,6 +87,18 @@ class PaintsInFloat(Tracking):
         return super().render(copy) / 255.0
 
 
+class BreaksAtItsBounds(Tracking):
+    def play(self, action, live):
+        reward, ended = super().play(action, live)
+        return np.where((action == 1.0).any((1, 2)), np.nan, reward), ended
+
+
+class BreaksAtItsLastAction(Climbing):
+    def play(self, action, live):
+        reward, ended = super().play(action, live)
+        return np.where((action == 2).all(1), np.inf, reward), ended
+
+
 @pytest.mark.parametrize(
     ("fault", "claim"),
     [
@@ -99,6 +111,8 @@ class PaintsInFloat(Tracking):
         (FlatReward, "steps_have_their_shapes"),
         (HidesItsMask, "entry_agrees_with_team"),
         (PaintsInFloat, "frames_are_pictures"),
+        (BreaksAtItsBounds, "bounds_are_accepted"),
+        (BreaksAtItsLastAction, "bounds_are_accepted"),
     ],
 )
 def test_a_faulty_environment_is_caught_by_the_claim_about_the_fault(fault, claim):

@@ -9,7 +9,7 @@ from copy import deepcopy
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core.entries import DISCRETE, EnvEntry
+from zoo_core.entries import EnvEntry
 from zoo_core.envs import BatchedEnv, Step
 from zoo_core.seeding import uniforms
 from zoo_core.testing.checks import Check, Claim, NotApplicable, Observer, demand, run_claims
@@ -178,15 +178,23 @@ def one_copy_resets_alone(entry: EnvEntry) -> None:
 
 
 def bounds_are_accepted(entry: EnvEntry) -> None:
+    """The least and the greatest action of every agent: its bounds, or its first and last available one."""
     env = entry.load()(2)
     team = env.team
-    if team.action_kind == DISCRETE:
-        return
-    demand(team.action_low < team.action_high, "action_low must lie below action_high")
-    for bound in (team.action_low, team.action_high):
-        env.reset((0, 1))
-        step = env.step(np.full((2, team.n, team.action_size), bound))
-        demand(np.isfinite(step.obs).all() and np.isfinite(step.reward).all(), f"the action {bound} is not survived")
+    for greatest in (False, True):
+        shown = env.reset((0, 1))
+        if team.discrete:
+            own = np.arange(team.action_size) < np.asarray(team.action_sizes)[:, None]
+            available = np.broadcast_to(own, (2, *own.shape)) if shown.action_mask is None else shown.action_mask & own
+            last = team.action_size - 1 - available[..., ::-1].argmax(-1)
+            action: NDArray = last if greatest else available.argmax(-1)
+        else:
+            action = np.full((2, team.n, team.action_size), team.action_high if greatest else team.action_low)
+        step = env.step(action)
+        demand(
+            np.isfinite(step.obs).all() and np.isfinite(step.reward).all(),
+            f"the {'greatest' if greatest else 'least'} actions, {action[0].tolist()}, are not survived",
+        )
 
 
 def episodes_end_and_stay_ended(entry: EnvEntry) -> None:
