@@ -10,7 +10,7 @@ import pytest
 import zoo_critics
 from zoo_core import EnvEntry, Source, Update, load_zoo
 from zoo_core.config import parse_assignments, resolve
-from zoo_core.testing import tiny_config, tiny_team
+from zoo_core.testing import tiny_config, tiny_dataset, tiny_learner, tiny_team
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "algorithms"
@@ -125,8 +125,8 @@ def losses(name):
     for kind in entry.actions:
         extra = {"cf_weight": "softmax"} if name == "cfcql" else {}
         config = tiny_config(entry, kind, **extra)
-        algorithm = entry.load()(tiny_team(kind), config)
-        steps = (step for phase in algorithm.phases() for step in phase.steps)
+        learner = tiny_learner(entry, tiny_dataset(tiny_team(kind)), config)
+        steps = (step for phase in learner.phases for step in phase.steps)
         found |= {step.loss.__name__ for step in steps if isinstance(step, Update)}
     return found
 

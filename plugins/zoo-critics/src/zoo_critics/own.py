@@ -16,7 +16,7 @@ from zoo_core import TeamSpec
 from zoo_core.nn import Norm, StackedMLP
 from zoo_critics.critic import BATCH_NORM_EPS, Moments, Sweep, Tail
 from zoo_critics.penalties import Candidates
-from zoo_critics.pieces import in_pieces, weighted_value, worth_cutting
+from zoo_critics.pieces import PIECE_BYTES, in_pieces, weighted_value, worth_cutting
 
 ALL = slice(None)
 
@@ -52,10 +52,10 @@ class OwnCritics(nn.Module):
 
     def of_candidates(self, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> Tensor:
         """Q of m actions for each agent and row: obs [B, n, o], candidates [n, B, m, a] → [h, n, B, m]."""
-        values = [
-            self.sweep(i, obs[:, i], own, heads).values(self.tail(i, heads)).squeeze(1)
-            for i, own in enumerate(candidates)
-        ]
+        values = []
+        for i, own in enumerate(candidates):
+            sweep, tail = self.sweep(i, obs[:, i], own, heads), self.tail(i, heads)
+            values.append(sweep.values(tail).squeeze(1) if torch.is_grad_enabled() else _values(sweep, tail))
         return torch.stack(values, 1)
 
     def conservative_value(self, obs: Tensor, groups: Sequence[Candidates]) -> Tensor:
@@ -79,7 +79,7 @@ class OwnCritics(nn.Module):
         bias = torch.stack([net.layers[0].bias[agent] for net in nets])  # [h, 1, H]
         norms = [net.input_norm for net in nets]
         if not isinstance(norms[0], nn.Identity):  # W(γ(x − μ)/σ + β) + b is linear in x
-            moments = Moments.of(obs).beside(Moments.of(candidates))
+            moments = _moments(obs).beside(_moments(candidates))
             scale = torch.stack([norm.weight[agent, 0] for norm in norms]) * torch.rsqrt(moments.var + BATCH_NORM_EPS)
             shift = torch.stack([norm.bias[agent, 0] for norm in norms]) - moments.mean * scale
             bias = bias + shift.unsqueeze(1) @ weight
@@ -102,6 +102,30 @@ class OwnCritics(nn.Module):
 
     def _members(self, heads: slice) -> list[Any]:
         return list(self.nets)[heads]
+
+
+def _values(sweep: Sweep, tail: Tail) -> Tensor:
+    """`Sweep.values` of one group without a gradient, [h, B, m]: head by head and piece by piece, in the cache."""
+    rest, action, weight = sweep
+    if sweep.rest.device.type != "cpu" or tail.norms:
+        return sweep.values(tail).squeeze(1)
+    rows = max(1, PIECE_BYTES // (action.shape[2] * rest.shape[-1] * 4))
+    heads = []
+    for j in range(len(rest)):
+        second, bias, last, shift = (p[j] for p in tail[:4])
+        pieces = []
+        for part, own in zip(rest[j, 0].split(rows), action[0].split(rows), strict=True):
+            hidden = (own @ weight[j, 0]).add_(part.unsqueeze(1)).relu_().flatten(0, 1)
+            hidden = torch.addmm(bias, hidden, second).relu_()
+            pieces.append((torch.mv(hidden, last[:, 0]) + shift[0]).view(own.shape[:2]))
+        heads.append(torch.cat(pieces))
+    return torch.stack(heads)
+
+
+def _moments(rows: Tensor) -> Moments:
+    """`Moments.of`, over the last axis of a transposed copy: reducing few columns row by row is slow."""
+    var, mean = torch.var_mean(rows.flatten(0, -2).T.contiguous(), -1, unbiased=False)
+    return Moments(mean, var)
 
 
 class TeamChooser(nn.Module):

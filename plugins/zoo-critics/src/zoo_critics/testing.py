@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from zoo_core import Batch, Draw, TeamSpec, Update, generator
+from zoo_core.nn import StackedMLP
 from zoo_critics.algorithm import ConservativeCritics
 from zoo_critics.critic import JointCritic
 
@@ -96,3 +98,31 @@ def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: in
             nn.utils.clip_grad_norm_(learned, step.clip.norm)
             optimisers[step.name].step()
     return losses
+
+
+def plain_net(net: StackedMLP, member: int, rows: Tensor) -> Tensor:
+    """One member of a stack on input rows [N, i] → [N, o], in one forward pass, with PyTorch's own layers."""
+    x, input_norm = rows, net.input_norm
+    if not isinstance(input_norm, nn.Identity):
+        x = nn.functional.batch_norm(
+            x, None, None, input_norm.weight[member, 0], input_norm.bias[member, 0], training=True
+        )
+    for layer, norm in zip(net.layers, net.norms, strict=True):
+        x = nn.functional.linear(x, layer.weight[member].T, layer.bias[member, 0])
+        if not isinstance(norm, nn.Identity):
+            x = nn.functional.layer_norm(x, x.shape[-1:], norm.weight[member, 0], norm.bias[member, 0])
+        x = torch.relu(x)
+    return nn.functional.linear(x, net.last.weight[member].T, net.last.bias[member, 0])
+
+
+def discrete_batch(team: TeamSpec, size: int, seed: int = 0) -> Batch:
+    """As `random_batch`, for discrete actions: with masks, and every logged action available."""
+    g = generator(seed, "discrete batch")
+    own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+    mask, next_mask = (torch.rand(2, size, team.n, team.action_size, generator=g) < 0.6) & own
+    mask[..., 0] = next_mask[..., 0] = True
+    action = (torch.rand(mask.shape, generator=g) * mask).argmax(-1)
+    batch = random_batch(team, size, seed)
+    return dataclasses.replace(
+        batch, action=action, next_action=None, has_next_action=None, action_mask=mask, next_action_mask=next_mask
+    )

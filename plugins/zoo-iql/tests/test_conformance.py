@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_iql.plugin"
+
+
+def test_iql_keeps_the_contract(zoo_claim):
+    zoo_claim()
