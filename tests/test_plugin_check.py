@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -365,3 +368,27 @@ def test_a_failure_is_shown_with_what_was_seen_and_how_to_mend_it_below_it(
     assert lines[at + 2].startswith("        add to its pyproject.toml")
     assert lines[-1].startswith("1 passed, 1 failed in ")
     assert lines[-1].endswith(" s. zoo-evil is not sound: 1 claim does not hold.")
+
+
+def test_on_a_terminal_every_row_comes_out_whole_and_coloured(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    zoo = Path(sys.executable).with_name("zoo")
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    command = [zoo, "plugin", "check", FIXTURES / "zoo-bad-name"]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path):
+        os.close(theirs)
+        said = b"".join(iter(lambda: _read(ours), b"")).decode()
+    os.close(ours)
+    assert "\x1b[31m" in said or "\x1b[1;31m" in said  # red
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said).replace("\r", "")
+    assert re.search(r"  pass  core_range_is_stated_and_met +>=0.1,<0.2; this is 0.1.0\n", plain)
+    assert re.search(r"  FAIL  names_are_legal .*\n        zoo_algorithms\(\): 'Bad Name!' is no", plain)
+    assert "5 passed, 1 skipped, 1 failed in" in plain
+
+
+def _read(terminal: int) -> bytes:
+    """What a terminal shows next; nothing once its last writer has closed it."""
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:
+        return b""

@@ -67,7 +67,7 @@ class PackageCheck:
 
     def _core(self) -> Iterator[Row]:
         mismatch = core_mismatch(self.subject.plugin)
-        seen = mismatch or f"zoo-core {self.subject.plugin.core_range or 'of any version'}; this is {__version__}"
+        seen = mismatch or f"{self.subject.plugin.core_range or 'any version'}; this is {__version__}"
         yield _row("core_range_is_stated_and_met", not mismatch, seen)
 
     def _requirements(self) -> Iterator[Row]:
@@ -86,7 +86,11 @@ class PackageCheck:
         cost = f"{float(finding['import_seconds']) * 1000:.0f} ms"
         yield _row("hook_module_imports", True, f"in {cost}", seconds=seconds)
         yield self._light(finding, cost)
-        yield _row("hooks_return_entries", True, ", ".join(f"{entry.KIND} {entry.name}" for entry in self.entries))
+        kinds = {
+            entry.KIND: [other.name for other in self.entries if other.KIND == entry.KIND] for entry in self.entries
+        }
+        offered = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items())
+        yield _row("hooks_return_entries", True, offered)
         yield _row("names_are_legal", True)
         yield from self._names()
 

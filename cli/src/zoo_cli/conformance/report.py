@@ -11,14 +11,12 @@ from typing import Any, Protocol
 
 import click
 
-from zoo_cli.conformance.rows import Row, counts, verdict
+from zoo_cli.conformance.rows import PACKAGE, Row, counts, verdict
 
 MARKS = {"pass": "pass", "warn": "warn", "skip": "skip", "fail": "FAIL"}
 COLOURS = {"pass": "green", "warn": "yellow", "skip": "bright_black", "fail": "red"}
-NAME_WIDTH = 56
-"""Columns for a claim's name; the longest of the kit's fit."""
-BRIEF = 60
-"""Longest detail that stands in a row's own line."""
+NAME_WIDTH, PACKAGE_NAME_WIDTH = 52, 32
+"""Columns for the name of a claim on an entry, and on the package: the longest of the kit's fit."""
 MANY = 20
 """Rows above which the failed ones are named again at the end."""
 
@@ -94,20 +92,25 @@ class _Lines:
             yield click.style(f"\n{row.about}", bold=True)
         mark = click.style(MARKS[row.outcome], fg=COLOURS[row.outcome], bold=row.outcome == "fail")
         time = f"{row.seconds:6.2f} s" if row.seconds >= 0.005 else ""
-        brief = row.detail if row.outcome in ("pass", "skip") and len(row.detail) <= BRIEF else ""
-        yield f"  {mark}  {row.name:{NAME_WIDTH}} {time}  {brief}".rstrip()
+        width = PACKAGE_NAME_WIDTH if row.about == PACKAGE else NAME_WIDTH
+        line = f"{row.name:{width}} {time:8}"
+        brief = row.outcome in ("pass", "skip") and len(f"  pass  {line}  {row.detail}") <= _columns()
+        yield f"  {mark}  {line}  {row.detail if brief else ''}".rstrip()
         if not brief:
             yield from _indented([row.detail, row.mend])
 
 
+def _columns() -> int:
+    return max(80, shutil.get_terminal_size().columns)
+
+
 def _indented(texts: Iterable[str]) -> Iterator[str]:
     """Paragraphs below a row, as wide as the terminal; a plugin's own line breaks stay."""
-    width = max(60, shutil.get_terminal_size().columns)
     for text in filter(None, texts):
         for paragraph in text.splitlines():
             yield textwrap.fill(
                 paragraph,
-                width,
+                _columns(),
                 initial_indent=" " * 8,
                 subsequent_indent=" " * 8,
                 break_long_words=False,
@@ -131,7 +134,6 @@ def _on_terminal() -> Iterator[Live]:
                 progress.reset(task, description=f"{about}: {name}")
 
             def show(self, row: Row) -> None:
-                for line in lines.lines(row):
-                    progress.console.print(Text.from_ansi(line), soft_wrap=True)
+                progress.console.print(Text.from_ansi("\n".join(lines.lines(row))), soft_wrap=True)
 
         yield Terminal()
