@@ -15,9 +15,15 @@ import matplotlib.pyplot as plt
 
 from zoo_core.training.scores import Score
 
-ALGORITHMS = ("bc", "macql", "cfcql", "icql-qs", "spacql")
+ALGORITHMS = ("bc", "td3bc", "iql", "omar", "macql", "cfcql", "icql-qs", "spacql")
 QUALITIES = ("expert", "medium", "medium-replay", "random")
-COLOURS = dict(zip(ALGORITHMS, ("#7f7f7f", "#b07aa1", "#4e79a7", "#59a14f", "#e15759"), strict=True))
+COLOURS = dict(
+    zip(
+        ALGORITHMS,
+        ("#7f7f7f", "#bab0ac", "#9c755f", "#f28e2b", "#b07aa1", "#4e79a7", "#59a14f", "#e15759"),
+        strict=True,
+    )
+)
 Results = dict[tuple[str, str], list[dict[str, Any]]]
 """(quality, algorithm) → the results of all its seeds."""
 PUBLISHED = "published"
