@@ -179,6 +179,10 @@ class Alone(gymnasium.Env):
     action_space = spaces.Discrete(2)
 
 
+def demanding(size, *, colour):
+    return Levers(horizon=size)
+
+
 def broken():
     raise RuntimeError("no such luck")
 

@@ -36,6 +36,8 @@ def test_an_unknown_keyword_is_refused_with_those_there_are():
 def test_a_keyword_of_the_wrong_value_is_the_environments_own_complaint():
     assert f"pettingzoo:{SPREAD},N=x cannot be built: TypeError" in refusal(f"{SPREAD},N=x")
     assert "cannot be built: RuntimeError: no such luck" in refusal("pettingzoo_fakes:broken")
+    assert "missing 1 required" in (lacking := refusal("pettingzoo_fakes:demanding,size=3"))
+    assert "It takes size, colour; the zoo itself reads max_steps" in lacking
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,13 @@ def test_an_entry_names_the_packages_whose_code_it_is():
     assert "a module of the user's own" in own.convention
 
 
+def test_the_summary_says_who_sees_and_does_how_much():
+    assert FAMILY.resolve("mpe2.simple_speaker_listener_v4").summary == (
+        "2 agents; observations: 3, 11; discrete actions: 3, 5; at most 25 steps."
+    )
+    assert "observations: 4 each; continuous action dim" in FAMILY.resolve("pettingzoo_fakes:Levers").summary
+
+
 def test_masks_are_declared_where_there_are_some():
     gives = [FAMILY.resolve(f"pettingzoo_fakes:Rescue,masks={where}").gives for where in ("info", "obs", "none")]
     assert gives == [("discrete", "action_mask"), ("discrete", "action_mask"), ("discrete",)]

@@ -50,7 +50,8 @@ class Maker:
             named = [key for key in self.options if f"'{key}'" in str(error)]
             if "unexpected keyword" in str(error) and named:
                 raise SettingError(f"{self.task.name}: the environment takes no {named[0]!r}{self._takes()}") from error
-            raise self._failed(error) from error
+            missing = self._takes() if "missing" in str(error) else ""
+            raise UsageError(f"{self._failed(error)}{missing}") from error
         except Exception as error:  # the environment's own code may raise anything
             raise self._failed(error) from error
 

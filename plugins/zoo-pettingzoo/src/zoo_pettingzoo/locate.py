@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import importlib.util
 import os
@@ -99,8 +100,8 @@ def _absent(task: Task, name: str) -> str:
     known = next((package for package in PACKAGES if package.partition(".")[0] == name), None)
     if known:
         return f"{task.name} needs {name}, which is not installed{_install(known)}"
-    near = did_you_mean(name, {package.partition(".")[0] for package in PACKAGES})
-    meant = near if "?" in near else ""
+    near = difflib.get_close_matches(name, {package.partition(".")[0] for package in PACKAGES}, n=1, cutoff=0.75)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"{task.name}: there is no module {name!r}.{meant} Install the package it belongs to, or run the command in the"
         f" folder where {name}.py lies"

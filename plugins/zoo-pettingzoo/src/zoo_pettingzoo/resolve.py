@@ -17,11 +17,11 @@ def resolve(text: str) -> EnvEntry:
     task = parse(text)
     env = PettingZooEnv(1, task=task.text)
     team, module = env.team, env.maker.module
-    sizes = "each" if team.homogeneous else "at most, unequal"
-    acts = f"{team.action_size} {team.action_kind} {'actions' if team.discrete else 'action dimensions'}"
+    acts = "actions" if team.discrete else "action dimensions"
     return EnvEntry(
         name=task.name,
-        summary=f"{team.n} agents, {team.obs_size} numbers seen and {acts} {sizes}, {team.episode_limit} steps.",
+        summary=f"{team.n} agents; observations: {_sizes(team.obs_sizes)}; {team.action_kind} {acts}:"
+        f" {_sizes(team.action_sizes)}; at most {team.episode_limit} steps.",
         factory="zoo_pettingzoo.env:PettingZooEnv",
         source=Source(paper=f"{_version(module)}, through PettingZoo", url="https://pettingzoo.farama.org"),
         family=FAMILY,
@@ -33,6 +33,10 @@ def resolve(text: str) -> EnvEntry:
         options={"task": task.text},
         modules=tuple(dict.fromkeys((module, "pettingzoo"))),
     )
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return f"{sizes[0]} each" if len(set(sizes)) == 1 else ", ".join(map(str, sizes))
 
 
 def _convention(task: Task, module: str, *, discrete: bool) -> str:
