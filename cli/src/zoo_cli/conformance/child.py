@@ -52,7 +52,7 @@ def work(job: dict[str, Any], say: Say) -> None:
     selection, seconds = Selection(job["only"]), float(job["seconds"])
     if job["packages"] and selection.takes(PACKAGE, "uses_only_the_public_api"):
         found = private_imports(job["packages"])
-        mend = "use what zoo_core, zoo_core.nn, zoo_core.data and zoo_core.testing export: only that is kept stable"
+        mend = "use what zoo_core, zoo_core.nn, zoo_core.data and zoo_core.testing export: only that stays as it is"
         row = Row(
             PACKAGE, "uses_only_the_public_api", "warn" if found else "pass", "; ".join(found), (found and mend) or ""
         )
