@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zoo_cli.main import main
+from zoo_core.data import open_dataset
 
 PAGE = (Path(__file__).parents[1] / "docs" / "environments.md").read_text(encoding="utf-8")
 SOURCE = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if "class Meeting" in block)
@@ -58,5 +59,5 @@ def test_an_environment_of_ones_own_needs_no_plugin(here, capsys):
     assert zoo("render", run, "--episodes", 1)[0] == 0
     assert (run / "policy.gif").stat().st_size > 0
     assert zoo("data", "collect", "--policy", run, "--noise", 0.2, "--name", "meeting/bc", "--episodes", 5)[0] == 0
-    shown = json.loads(zoo("data", "inspect", "meeting/bc", "--json")[1])
-    assert (shown["episodes"], shown["team"]["env"], shown["source"]["env"]) == (5, TASK, TASK)
+    card = open_dataset("meeting/bc").card
+    assert (card.episodes, card.team.env, card.source["env"]) == (5, TASK, TASK)
