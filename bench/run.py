@@ -172,10 +172,11 @@ def page(tables: dict[str, list[dict[str, Any]]], where: dict[str, Any]) -> str:
         "Written by `python bench/run.py --write`; do not edit. One thread, on "
         + ", ".join(f"{key} {value}" for key, value in where.items())
         + ".\nTimes on a shared machine are noisy: trust ratios, whose parts were taken in turn in one process.",
-        "An iteration is five critic updates, one actor update and one target update (of `bc`: one update) on 1,024 "
-        "rows of Cooperative Navigation. The reference is the same mathematics written plainly (`bench/reference.py`: "
-        "a loop per agent and per head). The floor is the time of exactly the critic updates' matrix products "
-        "(`bench/floor.py`).",
+        "An iteration is five critic updates, one actor update and one target update (of `bc`: one update; of `iql` "
+        "and `omar`: one of each network; `td3bc` stands for two iterations, in one of which its policies learn) on "
+        "1,024 rows of Cooperative Navigation. The reference is the same mathematics written plainly "
+        "(`bench/reference.py`, `bench/decentralised.py`: a loop per agent and per head). The floor is the time of "
+        "exactly the critic updates' matrix products (`bench/floor.py`); of `td3bc`, `iql`, `omar`, of all products.",
     ]
     for title, rows in tables.items():
         parts += [f"## {title}", markdown(rows)]

@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from decentralised import NAMES, Decentralised, own_products
 from floor import Product, clone_products, flops, multiply, products
 from reference import Data, Shape, reference_for
 
-from zoo_core import Batch, TeamSpec
+from zoo_core import Batch, Statistics, TeamSpec
 from zoo_core.config import resolve
 from zoo_core.entries import AlgorithmEntry
 from zoo_core.nn import compiling
 from zoo_core.plugins import Zoo
 from zoo_core.training import Learner, build_algorithm
 
-ALGORITHMS = ("bc", "macql", "cfcql", "icql-qs", "spacql")
+ALGORITHMS = ("bc", "td3bc", "iql", "omar", "macql", "cfcql", "icql-qs", "spacql")
 CRITIC_STEPS = 5
 ENV, QUALITY = "mpe-cn", "medium-replay"
 OFFICIAL_MS = {"macql": 58, "cfcql": 122}
@@ -57,39 +58,49 @@ def measure(zoo: Zoo, repeats: int) -> Iterator[dict[str, Any]]:
     shape = Shape()
     data = Data.random(shape, torch.Generator().manual_seed(0))
     for name in ALGORITHMS:
-        updates = 1 if name == "bc" else CRITIC_STEPS
+        updates = {"bc": 1, "td3bc": 2, "iql": 1, "omar": 1}.get(name, CRITIC_STEPS)
         eager, compiled = (_iteration(zoo, name, data, compile_) for compile_ in (False, True))
-        plain = reference_for(name, shape)
+        plain = Decentralised(name, shape) if name in NAMES else reference_for(name, shape)
         found = _products(name, shape)
-        one_floor = multiply(found)
+        one_floor, floors = multiply(found), 1 if name in NAMES else updates
         variants: dict[str, Callable[[], object]] = {
             "eager": eager,
             "compiled": compiled,
             "reference": lambda plain=plain, updates=updates: plain.iterate([data] * updates),
             "reference, 1 critic + 1 actor": lambda plain=plain: plain.iterate([data]),
-            "floor": lambda one_floor=one_floor, updates=updates: [one_floor() for _ in range(updates)],
+            "floor": lambda one_floor=one_floor, times=floors: [one_floor() for _ in range(times)],
         }
         seconds = _interleaved(variants, repeats)
-        yield {"algorithm": name, "seconds": seconds, "gflop": updates * flops(found) / 1e9}
+        yield {"algorithm": name, "seconds": seconds, "gflop": floors * flops(found) / 1e9}
 
 
 def _iteration(zoo: Zoo, name: str, data: Data, compile_: bool) -> Callable[[], object]:
-    """One iteration (five critic updates, one actor update, one target update) at the settings of CN."""
+    """One iteration at the settings of CN; of MA-TD3+BC two, in one of which its policies learn."""
     entry, env = zoo.find("algorithm", name), zoo.find("env", ENV)
     assert isinstance(entry, AlgorithmEntry)
     team: TeamSpec = env.load()(1).team
     config = resolve(entry, entry.load().Config, env=env, action_kind=team.action_kind, quality=QUALITY).config
-    learner = Learner([build_algorithm(entry, team, config, seed=0)], [0], lambda need: Repeated(as_batch(data)))
+    algorithm = build_algorithm(entry, team, config, seed=0, statistics=_statistics(data))
+    learner = Learner([algorithm], [0], lambda need: Repeated(as_batch(data)))
 
     def run() -> None:
         with compiling(compile_):
-            learner.step()
+            for _ in range(2 if name == "td3bc" else 1):
+                learner.step()
 
     return run
 
 
+def _statistics(data: Data) -> Statistics:
+    """Of rows that are standard normal, with returns between 0 and 1."""
+    zeros, ones = torch.zeros_like(data.obs[0]), torch.ones_like(data.obs[0])
+    return Statistics(zeros, ones, None, None, 0.0, 1.0, 0.5, 0.0, 1.0)
+
+
 def _products(name: str, shape: Shape) -> list[tuple[Product, int]]:
-    """The matrix products of one critic update, or of one update of behaviour cloning."""
+    """The matrix products of one critic update, of one update of behaviour cloning, or of a decentralised iteration."""
+    if name in NAMES:
+        return own_products(name, shape)
     if name == "bc":
         return clone_products(shape)
     heads = 10 if name == "spacql" else 2
