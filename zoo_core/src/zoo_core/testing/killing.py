@@ -59,7 +59,8 @@ def a_killed_run_resumes_to_equal_weights(entry: AlgorithmEntry) -> None:
         raise NotApplicable("none of the kit's games goes with its needs and kinds of action")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        game_dataset(games[0], episodes=64, folder=home / "data")
+        with _own_cache(home / "data"):
+            game_dataset(games[0], episodes=64, folder=home / "data")
         killed = _request(entry, home, "killed")
         _die(entry, killed, module)
         begun = _finish(entry, killed)
@@ -132,7 +133,7 @@ def main() -> None:
     entry = entry_from_json(order["entry"])
     assert isinstance(entry, AlgorithmEntry)
     request = TrainRequest.from_json(order["request"])
-    with _own_cache(request):
+    with _own_cache(Path(request.out)):
         train(request, zoo=_zoo(entry), observer=watch)
 
 
@@ -156,7 +157,7 @@ def _finish(entry: AlgorithmEntry, request: TrainRequest) -> int:
         if isinstance(event, Started):
             begun.append(event.iteration)
 
-    with _own_cache(request):
+    with _own_cache(Path(request.out)):
         train(request, zoo=_zoo(entry), observer=watch)
     return begun[0]
 
@@ -169,10 +170,10 @@ def _zoo(entry: AlgorithmEntry) -> Zoo:
 
 
 @contextlib.contextmanager
-def _own_cache(request: TrainRequest) -> Iterator[None]:
-    """Each run has a cache of its own, so that none finds the outcome of another's costly phases."""
+def _own_cache(folder: Path) -> Iterator[None]:
+    """A cache beside this folder: no run finds the outcome of another's costly phases, and the user's is left alone."""
     before = os.environ.get("ZOO_CACHE")
-    os.environ["ZOO_CACHE"] = f"{request.out}-cache"
+    os.environ["ZOO_CACHE"] = f"{folder}-cache"
     try:
         yield
     finally:

@@ -1,0 +1,104 @@
+"""What only a long run shows: finite numbers, memory that is flat, a kill that leaves no trace, a game learned."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+
+import pytest
+import torch
+from sound_algorithm import Sound, long
+
+from zoo_core import Loss
+
+
+class Diverges(Sound):
+    def loss(self, batch, noise):
+        value = super().loss(batch, noise).value
+        return Loss(value, {"odd": torch.log(-value)})
+
+
+class KeepsLosses(Sound):
+    def loss(self, batch, noise):
+        loss = super().loss(batch, noise)
+        self.__dict__.setdefault("history", []).append(loss.value.detach())
+        return loss
+
+
+class KeepsNumbers(Sound):
+    def loss(self, batch, noise):
+        loss = super().loss(batch, noise)
+        self.__dict__.setdefault("history", []).append(float(loss.value.detach()))
+        return loss
+
+
+class CachesBatches(Sound):
+    def loss(self, batch, noise):
+        self.__dict__.setdefault("cache", {})[batch.obs.sum()] = batch
+        return super().loss(batch, noise)
+
+
+class GrowsATensor(Sound):
+    def loss(self, batch, noise):
+        self.__dict__["seen"] = torch.cat((self.__dict__.get("seen", torch.zeros(0)), batch.reward.mean().view(1)))
+        return super().loss(batch, noise)
+
+
+class WarmsUp(Sound):
+    """Keeps its last two hundred batches: that it fills a buffer at first is no leak."""
+
+    def loss(self, batch, noise):
+        self.__dict__.setdefault("window", deque(maxlen=200)).append(batch)
+        return super().loss(batch, noise)
+
+
+def endured(algorithm):
+    return long(algorithm, "long_training", "memory")
+
+
+def test_a_metric_that_is_not_finite_is_named():
+    rows = endured(Diverges)
+    assert "actor/odd" in rows["long_training_stays_finite"].detail
+    assert rows["memory_stays_flat"].outcome == "skip"
+
+
+@pytest.mark.parametrize(
+    ("leak", "what"),
+    [
+        (KeepsLosses, r"\d tensors"),
+        (KeepsNumbers, r"[\d,]+ Python objects"),
+        (CachesBatches, r"\d tensors and [\d,]+ bytes"),
+        (GrowsATensor, r"\d bytes of tensors"),
+    ],
+)
+def test_what_grows_for_ever_is_caught(leak, what):
+    rows = endured(leak)
+    assert rows["memory_stays_flat"].outcome == "fail"
+    assert re.search(what, rows["memory_stays_flat"].detail)
+    assert rows["long_training_stays_finite"].outcome == "pass"
+
+
+def test_what_fills_up_at_first_is_no_leak():
+    assert endured(WarmsUp)["memory_stays_flat"].outcome == "pass"
+
+
+class CountsInPython(Sound):
+    """Its loss depends on a counter that no checkpoint holds."""
+
+    calls = 0
+
+    def loss(self, batch, noise):
+        self.calls += 1
+        return super().loss(batch, {"jitter": noise["jitter"] * self.calls})
+
+
+def test_a_killed_run_that_forgets_is_caught():
+    row = long(CountsInPython, "a_killed_run")["a_killed_run_resumes_to_equal_weights"]
+    assert row.outcome == "fail"
+    assert "killed and resumed from iteration 6 ends with other weights" in row.detail
+
+
+def test_imitation_alone_learns_no_game():
+    row = long(Sound, "learns_a_game[continuous]", imitates=False)["learns_a_game"]
+    assert row.outcome == "fail"
+    assert "of the way from random to optimal play" in row.detail
