@@ -61,9 +61,7 @@ class TD3BCConfig(AlgorithmConfig):
     hidden: int = setting(64, "Width of both hidden layers of every network.", source=OMAR, at_least=1)
     discount: float = setting(0.95, "γ.", source=OMAR, at_least=0, at_most=1)
     tau: float = setting(0.01, "τ: how far targets move at a time.", source=OMAR, at_least=0, at_most=1)
-    alpha: float = setting(
-        2.5, "α: weight of the value against cloning; 0 clones.", source=f"{CODE}, and the paper's Table 3", at_least=0
-    )
+    alpha: float = setting(2.5, "α: weight of the value against cloning; 0 clones.", source=CODE, at_least=0)
     policy_delay: int = setting(2, "Critic updates to one of policies and targets.", source=CODE, at_least=1)
     smoothing: float = setting(0.2, "σ: deviation of the noise on target actions.", source=CODE, at_least=0)
     smoothing_clip: float = setting(0.5, "c: bound of that noise.", source=CODE, at_least=0)
