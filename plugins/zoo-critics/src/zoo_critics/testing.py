@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Batch, Draw, TeamSpec, Update, generator
+from zoo_core import Algorithm, Batch, Draw, TeamSpec, Update, generator
 from zoo_core.nn import StackedMLP
 from zoo_critics.algorithm import ConservativeCritics
 from zoo_critics.critic import JointCritic
@@ -73,13 +73,15 @@ def perturb(algorithm: nn.Module, scale: float = 0.3, seed: int = 0) -> None:
             parameter.add_(scale * torch.randn(parameter.shape, generator=g))
 
 
-def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: int = 0) -> list[float]:
+def train(algorithm: Algorithm, rows: Batch, iterations: int, seed: int = 0) -> list[float]:
     """Run the last phase's updates and target moves on batches drawn from `rows`; returns every update's loss."""
     losses = []
     phase = algorithm.phases()[-1]
     optimisers: dict[str, torch.optim.Adam] = {}
     for iteration in range(iterations):
         for position, step in enumerate(phase.steps):
+            if (iteration + 1) % step.every:
+                continue
             if not isinstance(step, Update):
                 online, target = (getattr(algorithm, name).parameters() for name in (step.online, step.target))
                 with torch.no_grad():
@@ -95,7 +97,8 @@ def train(algorithm: ConservativeCritics, rows: Batch, iterations: int, seed: in
             losses.append(loss.value.item())
             for parameter, gradient in zip(learned, torch.autograd.grad(loss.value, learned), strict=True):
                 parameter.grad = gradient
-            nn.utils.clip_grad_norm_(learned, step.clip.norm)
+            if step.clip is not None:
+                nn.utils.clip_grad_norm_(learned, step.clip.norm)
             optimisers[step.name].step()
     return losses
 
