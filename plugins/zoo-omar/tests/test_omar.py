@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from zoo_core import TeamSpec
+from zoo_core import SettingError, TeamSpec
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
 from zoo_critics.testing import discrete_batch, draw, perturb, plain_net, random_batch, small_team
@@ -148,6 +148,11 @@ def test_discrete_losses_are_the_formulas_over_available_actions():
             actor = actor - (0.3 * log_pi[q.argmax()] + 0.7 * (log_pi.exp() * q).sum()) / B
     torch.testing.assert_close(alg.discrete_critic_loss(batch, {}).value, critic)
     torch.testing.assert_close(alg.discrete_actor_loss(batch, {}).value, actor)
+
+
+def test_more_elites_than_samples_are_refused():
+    with pytest.raises(SettingError, match="search_elites=5 of search_samples=4"):
+        make(search="elites")
 
 
 @pytest.mark.parametrize("preset", ["published", "zoo"])

@@ -34,6 +34,7 @@ from zoo_core import (
     Phase,
     Polyak,
     Rows,
+    SettingError,
     Statistics,
     TeamSpec,
     Update,
@@ -60,6 +61,10 @@ class OMAR(Algorithm):
         mixer: Callable[..., Mixer] | None = None,
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
+        if config.search == "elites" and config.search_elites > config.search_samples:
+            raise SettingError(
+                f"search_elites={config.search_elites} of search_samples={config.search_samples}: keep at most all of them"
+            )
         self.critic = OwnCritics(team, config.hidden, config.norm)
         self.actor = (TeamChooser if team.discrete else TeamActor)(team, config.hidden, config.norm)
         self.target_critic, self.target_actor = target_copy(self.critic), target_copy(self.actor)
