@@ -9,7 +9,7 @@ import pytest
 import torch
 from sound_algorithm import Sound, long
 
-from zoo_core import Loss
+from zoo_core import Loss, Phase
 
 
 class Diverges(Sound):
@@ -80,6 +80,18 @@ def test_what_grows_for_ever_is_caught(leak, what):
 
 def test_what_fills_up_at_first_is_no_leak():
     assert endured(WarmsUp)["memory_stays_flat"].outcome == "pass"
+
+
+class HasItsOwnBudget(Sound):
+    def phases(self):
+        (phase,) = super().phases()
+        return (Phase(phase.name, phase.data, phase.steps, iterations=30),)
+
+
+def test_memory_says_nothing_about_a_run_that_is_too_short():
+    rows = endured(HasItsOwnBudget)
+    assert rows["memory_stays_flat"][1:3] == ("skip", "it trains for fewer than 1000 iterations, whatever its budget")
+    assert rows["long_training_stays_finite"].outcome == "pass"
 
 
 class CountsInPython(Sound):

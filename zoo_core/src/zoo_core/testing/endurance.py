@@ -51,6 +51,8 @@ class Endurance:
         trouble, marks = self._outcome
         if trouble:
             raise NotApplicable("the run diverged: see long_training_stays_finite")
+        if len(marks) <= WINDOWS:
+            raise NotApplicable(f"it trains for fewer than {ITERATIONS} iterations, whatever its budget")
         grown = {name: _growth(marks, name) for name in LEAST}
         found = [
             f"{grown['tensors']:,} tensors" if _always(marks, "tensors") else "",

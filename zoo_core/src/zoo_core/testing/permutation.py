@@ -147,9 +147,9 @@ def _exchanged(batch: Batch, team: TeamSpec, order: tuple[int, ...] | None) -> B
                 return values
             blocks = values.reshape(*values.shape[:-1], team.n, -1)
             return blocks.index_select(-2, index).flatten(-2)
-        if name == "reward" or (team.discrete and name in ("action", "next_action")):
+        if name in ("reward", "return_to_go") or (team.discrete and name in ("action", "next_action")):
             return values.index_select(-1, index)
-        whole = name in ("terminated", "truncated", "has_next_action", "filled")
+        whole = name in ("terminated", "truncated", "has_next_action", "filled", "step")
         return values if whole else values.index_select(-2, index)
 
     return Batch(**{name: exchange(name, values) for name, values in batch.present()})
