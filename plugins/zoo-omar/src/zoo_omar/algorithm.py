@@ -63,7 +63,7 @@ class OMAR(Algorithm):
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         if config.search == "elites" and config.search_elites > config.search_samples:
             raise SettingError(
-                f"search_elites={config.search_elites} of search_samples={config.search_samples}: keep at most all of them"
+                f"search_elites={config.search_elites} of search_samples={config.search_samples}: keep fewer"
             )
         self.critic = OwnCritics(team, config.hidden, config.norm)
         self.actor = (TeamChooser if team.discrete else TeamActor)(team, config.hidden, config.norm)
