@@ -58,11 +58,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Windows:
-    """`length` consecutive steps of one episode; windows that overrun its end are padded and marked in `filled`."""
+    """`length` consecutive steps of one episode; windows that overrun its end are padded and marked in `filled`.
+
+    `discount`: with one, batches carry `return_to_go`, discounted by it, and `step`, for methods that condition on
+    what an episode still brings.
+    """
 
     batch_size: int
     length: int
     batches: int = 1
+    discount: float | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ class Batch:
         action_mask, next_action_mask: [B, n, A] bool.
         initial_obs: [B, n, o]: first observations of B episodes drawn independently.
         filled: [B, T] bool, windows and episodes only.
+        return_to_go: [B, T, n], windows with a `discount` only: Σ_k γ^k r_{t+k} over the rest of the episode. What
+            would follow a truncated end is not known and counts as nothing.
+        step: [B, T] int64, with `return_to_go`: how many steps of the episode came before.
     """
 
     obs: Tensor
@@ -44,6 +47,8 @@ class Batch:
     next_action_mask: Tensor | None = None
     initial_obs: Tensor | None = None
     filled: Tensor | None = None
+    return_to_go: Tensor | None = None
+    step: Tensor | None = None
 
     @property
     def size(self) -> int:

@@ -113,6 +113,23 @@ def test_windows_and_episodes_equal_a_plain_loop_and_are_blank_behind_the_end(
             assert steps == max(shape[e][0] for e in first_episode)
 
 
+@settings(max_examples=25)
+@given(shape=EPISODES, length=st.integers(1, 8), seed=st.integers(0, 5))
+def test_returns_to_go_sum_the_rest_of_the_episode_and_not_of_the_window_alone(shape, length, seed, tmp_path_factory):
+    dataset = numbered(shape, tmp_path_factory.mktemp("to_go"))
+    stored = list(episodes(dataset))
+    batch = dataset.sampler(Windows(16, length, discount=0.9)).sample(generator(seed))
+    for b, (e, t0) in enumerate(zip(*place(dataset, batch.obs[:, 0]), strict=True)):
+        for k in range(length):
+            rest = stored[e]["rewards"][t0 + k :]
+            expected = sum((0.9**j * r for j, r in enumerate(rest)), np.zeros(dataset.team.n))
+            np.testing.assert_allclose(batch.return_to_go[b, k], expected, rtol=1e-5)
+            assert int(batch.step[b, k]) == (t0 + k if len(rest) else 0)
+    plain = dataset.sampler(Windows(16, length)).sample(generator(seed))
+    assert plain.return_to_go is None
+    assert plain.step is None
+
+
 @settings(max_examples=30)
 @given(shape=EPISODES)
 def test_skipping_truncated_rows_leaves_exactly_those_that_have_a_next_action_or_terminated(shape, tmp_path_factory):
@@ -140,7 +157,9 @@ def test_every_row_is_drawn_equally_often(tmp_path):
     np.testing.assert_allclose(counts, 10_000, rtol=0.05)
 
 
-@pytest.mark.parametrize("need", [Rows(32, next_action=True, initial_obs=True), Windows(8, 3), WholeEpisodes(8)])
+@pytest.mark.parametrize(
+    "need", [Rows(32, next_action=True, initial_obs=True), Windows(8, 3, discount=0.9), WholeEpisodes(8)]
+)
 def test_a_batch_is_a_function_of_the_generator_alone(need, tmp_path):
     shape = [(4, False), (2, True), (5, False)]
     dataset = numbered(shape, tmp_path / "a")
@@ -163,7 +182,9 @@ def test_equal_and_unequal_lengths_find_the_same_rows(tmp_path):
     assert torch.equal(dataset.sampler(Rows(1))._rows_of(steps), dataset.obs_rows)
 
 
-@pytest.mark.parametrize("need", [Rows(8, next_action=True, initial_obs=True), Windows(8, 3), WholeEpisodes(8)])
+@pytest.mark.parametrize(
+    "need", [Rows(8, next_action=True, initial_obs=True), Windows(8, 3, discount=0.9), WholeEpisodes(8)]
+)
 @pytest.mark.parametrize("kind", TEAMS)
 def test_a_batch_is_made_on_the_device_asked_for(need, kind, tmp_path):
     lengths = [(3, True)] * 4 if isinstance(need, WholeEpisodes) else [(3, True), (2, False), (5, False)]

@@ -8,6 +8,7 @@ counts as available, so that no mask is empty. No batch ever joins two episodes.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -191,6 +192,9 @@ class WindowSampler(SequenceSampler):
     def __init__(self, dataset: Dataset, need: Windows, device: torch.device | str, state: bool) -> None:
         super().__init__(dataset, device, state)
         self.need = need
+        self._return_to_go: Tensor | None = None
+        if need.discount is not None:
+            self._return_to_go = returns_to_go(dataset.reward, dataset.episode_starts, need.discount).to(self.device)
 
     @property
     def population(self) -> int:
@@ -199,7 +203,17 @@ class WindowSampler(SequenceSampler):
     def sample(self, generator: torch.Generator) -> Batch:
         first = self._draw(self.population, self.need.batch_size, generator)
         episode = torch.searchsorted(self.episode_starts, first, right=True)
-        return self.take(first, self.episode_starts[episode] - first, self.need.length)
+        available = self.episode_starts[episode] - first
+        batch = self.take(first, available, self.need.length)
+        if self._return_to_go is None or batch.filled is None:
+            return batch
+        offsets = torch.arange(self.need.length, device=self.device)
+        index = first[:, None] + torch.minimum(offsets, available[:, None] - 1)
+        return dataclasses.replace(
+            batch,
+            return_to_go=_blank(_gather(self._return_to_go, index), batch.filled),
+            step=_blank(index - self.episode_starts[episode - 1, None], batch.filled),
+        )
 
 
 class EpisodeSampler(SequenceSampler):
@@ -244,6 +258,16 @@ def make_sampler(
             raise SettingError(f"the length of a window must be at least 1, not {need.length}")
         return WindowSampler(dataset, need, device, state)
     return EpisodeSampler(dataset, need, device, state)
+
+
+def returns_to_go(reward: Tensor, episode_starts: Tensor, discount: float) -> Tensor:
+    """Each step's discounted rewards to its episode's end: reward [N, n], starts [E + 1] (the last is N) → [N, n]."""
+    found = reward.clone()
+    ends, lengths = episode_starts[1:], episode_starts.diff()
+    for back in range(2, int(lengths.max()) + 1):
+        here = ends[lengths >= back] - back
+        found[here] += discount * found[here + 1]
+    return found
 
 
 def _gather(array: Tensor, index: Tensor) -> Tensor:
