@@ -54,7 +54,7 @@ def correlation_cells(name: str, found: ActionCorrelation | None) -> tuple[str, 
     """A line of `zoo data correlation`."""
     if found is None:
         return (name, "not measured: one agent, or too few episodes", "", "")
-    return (name, f"{found.gain:.4f} ± {found.half_width:.4f}", f"{found.canonical:.3f}", f"{found.episodes:,}")
+    return (name, _gain(found), f"{found.canonical:.3f}", f"{found.episodes:,}")
 
 
 def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -> None:
@@ -90,9 +90,13 @@ def _correlation(found: ActionCorrelation | None) -> str:
     if found is None:
         return "not measured: one agent, or too few episodes"
     return (
-        f"the others' actions add {found.gain:.4f} ± {found.half_width:.4f} nats per agent to the prediction from the "
-        f"state; canonical correlation {found.canonical:.3f} ({found.episodes:,} episodes held out)"
+        f"the others' actions add {_gain(found)} nats per agent to the prediction from the state; canonical "
+        f"correlation {found.canonical:.3f} ({found.episodes:,} episodes held out)"
     )
+
+
+def _gain(found: ActionCorrelation) -> str:
+    return f"{round(found.gain, 4) + 0.0:.4f} ± {found.half_width:.4f}"  # + 0.0: no "-0.0000"
 
 
 def show_findings(card: Card) -> None:

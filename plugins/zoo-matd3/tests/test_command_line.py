@@ -1,6 +1,8 @@
 """`python -m zoo_matd3` on the particle world, through the zoo's own discovery."""
 
 import json
+from dataclasses import asdict
+from importlib import resources
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +20,7 @@ SHORT = {
     "transitions": 1000, "warmup": 500, "copies": 10, "hidden": 16, "batch_size": 32, "capacity": 1000,
     "evaluate_every": 500, "evaluation_episodes": 20,
 }  # fmt: skip
+PREDATORS = ["predator_0", "predator_1", "predator_2"]
 SETTINGS = [argument for key, value in SHORT.items() for argument in ("--set", f"{key}={value}")]
 
 
@@ -96,6 +99,44 @@ def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
     assert names == {f"mpe-cn-{name}.safetensors" for name in ("good", "poor", "poor-replay")}
 
 
+SHIPPED = [(env, recipe) for env, of_env in recipes.RECIPES.items() for recipe in of_env]
+
+
+@pytest.mark.parametrize(("env", "recipe"), SHIPPED, ids=lambda value: getattr(value, "name", value))
+def test_what_ships_was_made_by_the_recipe_as_it_stands(env, recipe):
+    folder = resources.files("zoo_mpe.policies")
+    names = [recipe.name, f"{recipe.name}-replay"] if recipe.record else [recipe.name]
+    for name in names:
+        origin = about(folder / f"{env}-{name}.safetensors")
+        assert origin["config"] == asdict(recipe.config)
+        assert (origin["env"], origin["seed"]) == (env, recipe.seed)
+        assert set(origin["env_options"]) == set(recipe.options) | set(recipe.files)
+        assert recipe.config.transitions - origin["transitions"] < recipe.config.copies
+        assert str(folder) not in json.dumps(origin)
+
+
+def test_a_recipe_may_play_against_what_an_earlier_one_made(tmp_path, monkeypatch):
+    prey = recipes.Recipe("prey", Config(**SHORT), options={"control": "all"}, agent="prey_0")
+    pack = recipes.Recipe("pack", Config(**SHORT), files={"prey": "prey"})
+    monkeypatch.setattr(command_line, "RECIPES", {"mpe-pp": (prey, pack)})
+    assert main(["ship", "--env", "mpe-pp", "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.glob("*.safetensors")} == {
+        "mpe-pp-prey.safetensors",
+        "mpe-pp-pack.safetensors",
+    }
+    assert about(tmp_path / "mpe-pp-prey.safetensors")["agent"] == "prey_0"
+    origin = about(tmp_path / "mpe-pp-pack.safetensors")
+    assert (origin["agents"], origin["env_options"]) == (PREDATORS, {"prey": "made by prey"})
+
+
+def test_a_recipe_without_the_file_it_needs_is_refused_before_it_trains(tmp_path, monkeypatch, capsys):
+    pack = recipes.Recipe("expert", Config(**SHORT), files={"prey": "prey"})
+    monkeypatch.setattr(command_line, "RECIPES", {"mpe-pp": (pack,)})
+    assert main(["ship", "--env", "mpe-pp", "--out", str(tmp_path), "--only", "expert"]) == 2
+    assert "needs" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -109,7 +150,7 @@ def test_ship_carries_out_every_recipe_of_an_environment(tmp_path, monkeypatch):
             "unexpected keyword argument 'contrl'",
         ),
         (["train", "--env", "mpe-cn", "--out", "/dev/null/x"], "cannot make this folder"),
-        (["ship", "--env", "mpe-pp", "--out", "x"], "recipes for mpe-cn"),
+        (["ship", "--env", "mpe-none", "--out", "x"], "recipes for mpe-cn"),
     ],
 )
 def test_a_bad_request_exits_2_with_its_reason(arguments, message, capsys, tmp_path, monkeypatch):

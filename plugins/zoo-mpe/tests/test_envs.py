@@ -7,15 +7,19 @@ import pytest
 
 from zoo_core import BatchedEnv, UsageError, uniforms
 from zoo_mpe.envs import CooperativeNavigation, PredatorPrey, World
+from zoo_mpe.policies import shipped
 
 GAMES = {
     "mpe-cn": CooperativeNavigation,
     "mpe-pp": PredatorPrey,
+    "mpe-pp fleeing prey": lambda copies: PredatorPrey(copies, prey="flee"),
     "mpe-pp random prey": lambda copies: PredatorPrey(copies, prey="random"),
     "mpe-pp all learn": lambda copies: PredatorPrey(copies, control="all"),
     "mpe-world": World,
     "mpe-world all learn": lambda copies: World(copies, control="all"),
 }
+
+SHIPPED = {env: (f"prey_0=network-{shipped(f'{env}-prey').sha256[:12]}",) for env in ("mpe-pp", "mpe-world")}
 
 
 def play(env, seeds):
@@ -53,9 +57,10 @@ def test_shapes_and_types_follow_the_team(name):
     ("name", "agents", "sizes", "scripted", "reward"),
     [
         ("mpe-cn", ("agent_0", "agent_1", "agent_2"), (18, 18, 18), (), "per_agent"),
-        ("mpe-pp", ("predator_0", "predator_1", "predator_2"), (16, 16, 16), ("prey_0=flee",), "shared"),
+        ("mpe-pp", ("predator_0", "predator_1", "predator_2"), (16, 16, 16), SHIPPED["mpe-pp"], "shared"),
+        ("mpe-pp fleeing prey", ("predator_0", "predator_1", "predator_2"), (16,) * 3, ("prey_0=flee",), "shared"),
         ("mpe-pp random prey", ("predator_0", "predator_1", "predator_2"), (16,) * 3, ("prey_0=random",), "shared"),
-        ("mpe-world", ("predator_0", "predator_1", "predator_2"), (24, 24, 24), ("prey_0=flee",), "shared"),
+        ("mpe-world", ("predator_0", "predator_1", "predator_2"), (24, 24, 24), SHIPPED["mpe-world"], "shared"),
         ("mpe-pp all learn", ("predator_0", "predator_1", "predator_2", "prey_0"), (16, 16, 16, 14), (), "per_agent"),
         (
             "mpe-world all learn",
@@ -179,7 +184,7 @@ def test_bad_input_is_one_clear_error(name):
 
 @pytest.mark.parametrize("make", [PredatorPrey, World])
 def test_unknown_options_are_refused_with_what_can_be_said_instead(make):
-    with pytest.raises(UsageError, match=r"neither a rule \('random', 'flee'\) nor a file"):
+    with pytest.raises(UsageError, match=r"neither 'trained', nor a rule \('random', 'flee'\), nor a file"):
         make(1, prey="clever")
     with pytest.raises(UsageError, match=r"'team'.*'all'"):
         make(1, control="prey")

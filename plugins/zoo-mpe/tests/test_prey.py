@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from zoo_core import UsageError, uniforms
+from zoo_mpe import policies
 from zoo_mpe.envs import PredatorPrey, World
+from zoo_mpe.policies import shipped
 from zoo_mpe.prey_network import NetworkFileError, load_prey, save_prey
 
 OBS = {PredatorPrey: 14, World: 22}
@@ -93,6 +96,22 @@ def test_a_fleeing_prey_is_caught_less_often_than_a_random_one_and_stays_in_the_
     random, flee = make(400, prey="random"), make(400, prey="flee")
     assert chase(random) > 4 * chase(flee) > 0.0
     assert np.abs(flee.world.position[3]).max() < 1.5
+
+
+@pytest.mark.parametrize("make", [PredatorPrey, World])
+def test_the_shipped_prey_is_the_default_and_named_by_its_bytes(make):
+    env = make(4)
+    name = f"{env.team.env}-prey"
+    assert env.team.scripted == (f"prey_0=network-{shipped(name).sha256[:12]}",)
+    assert make(1, prey="trained").team == env.team
+    path = Path(policies.__file__).with_name(f"{name}.safetensors")
+    np.testing.assert_array_equal(play(make(4, prey=path), range(4)), play(env, range(4)))
+
+
+@pytest.mark.parametrize("make", [PredatorPrey, World])
+def test_the_shipped_prey_is_caught_more_often_than_the_fleeing_rule_and_less_than_a_random_prey(make):
+    fleeing, trained, random = (chase(make(400, prey=prey)) for prey in ("flee", "trained", "random"))
+    assert fleeing < trained < random
 
 
 @pytest.mark.parametrize("make", [PredatorPrey, World])

@@ -72,13 +72,17 @@ def run(env: str, recipe: Recipe, out: Path, *, keep: Sequence[float] = ()) -> N
 
     `.safetensors` (the last policy), `-<return>.safetensors` (the first policy to reach each return of `keep`),
     `-<agent>.safetensors` (each agent's own network, if split), `-replay.safetensors` (all that the learner did, if
-    recorded) and `.json` (the evaluations).
+    recorded) and `.json` (the evaluations). Files of earlier recipes are taken from `out`.
     """
     if recipe.config.transitions < recipe.config.copies:
         raise SettingError(
             f"transitions={recipe.config.transitions} is less than one step of copies={recipe.config.copies}."
         )
-    make_env = environment(env, recipe.options)
+    made = {option: out / f"{env}-{maker}.safetensors" for option, maker in recipe.files.items()}
+    for path in made.values():
+        if not path.is_file():
+            raise UsageError(f"{env}-{recipe.name} needs {path}: make it first, without --only")
+    make_env = environment(env, {**recipe.options, **made})
     try:
         out.mkdir(parents=True, exist_ok=True)  # now, and not when minutes of training are at stake
     except OSError as error:
@@ -107,7 +111,10 @@ def _save_all(stem: Path, learner: MATD3, recorder: Recorder | None, recipe: Rec
     """Everything a finished run leaves behind, under names that begin with `stem`."""
     about, team = _about(recipe, log[-1]), learner.team
     path = stem.with_name(f"{stem.name}.safetensors")
-    print(path, save_policy(path, learner, about))
+    if recipe.agent:
+        print(path, save_agent(path, learner, team.agents.index(recipe.agent), about))
+    else:
+        print(path, save_policy(path, learner, about))
     for agent in range(team.n if recipe.split else 0):
         path = stem.with_name(f"{stem.name}-{team.agents[agent]}.safetensors")
         print(path, save_agent(path, learner, agent, about))
@@ -124,7 +131,7 @@ def _about(recipe: Recipe, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "algorithm": "matd3",
         "seed": recipe.seed,
-        "env_options": dict(recipe.options),
+        "env_options": {**recipe.options, **{option: f"made by {maker}" for option, maker in recipe.files.items()}},
         "config": dataclasses.asdict(recipe.config),
         "transitions": evaluation.transitions,
         "updates": evaluation.updates,

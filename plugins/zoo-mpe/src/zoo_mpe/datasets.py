@@ -1,13 +1,13 @@
-"""Recipes of the built-in datasets of `mpe-cn`: each plays episodes of 25 steps and hands them to the build.
+"""Recipes of the built-in datasets: each plays episodes of 25 steps and hands them to the build.
 
 Every number in an episode is a function of its reset seed, so equal seeds give equal bits on one machine and set of
-versions, however many episodes are played side by side. Agents draw their noise independently: given the
-observations, the joint behaviour is a product over agents by construction, which the card says too.
+versions, however many episodes are played side by side. Agents draw their noise independently, save in `correlated`:
+given the observations, the joint behaviour is a product over agents by construction, which the card says too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,16 @@ from zoo_mpe.policies import Shipped, TanhPolicy, random_policy, shipped
 COPIES = 1000
 """Episodes played side by side. Sets the speed and not the data: 100 and 2000 give the same bits."""
 
-NOISE = 0.45
-"""Standard deviation of the expert's and the medium team's noise, before clipping to [-1, 1].
+NOISE: Mapping[str, float] = {"mpe-cn": 0.45, "mpe-pp": 0.1, "mpe-world": 0.1}
+"""Standard deviation of the expert's and the medium team's noise, before clipping to [-1, 1], by environment.
 
-Chosen so that both datasets' mean returns come near the published ones, 530.9 and 273.4 (the published data state no
-noise). Without noise these policies return 565 and 288.
+Chosen so that both datasets' mean returns come near the published ones, whose noise is not stated.
 """
 
-FACTORISED = "yes, by construction: given their observations the agents act independently"
+SHARED = 0.9
+"""Correlation of any two agents' noise in `correlated`, before clipping, in each dimension alike."""
 
-SHIP = "python -m zoo_matd3 ship --env mpe-cn --out policies"
+FACTORISED = "yes, by construction: given their observations the agents act independently"
 
 Act = Callable[[NDArray, NDArray[np.int64], int], NDArray]
 """obs [E, n, o], reset seeds [E], step → action [E, n, a]."""
@@ -49,7 +49,7 @@ def random(build: Build) -> None:
 def random_network(build: Build) -> None:
     """The other reading of `random`: one randomly initialised policy, drawn from the build's seed, without noise."""
     team = build.team
-    policy = random_policy(derive(build.seed, "mpe-cn/random-network"), team.n, team.obs_size, team.action_size)
+    policy = random_policy(derive(build.seed, f"{team.env}/random-network"), team.n, team.obs_size, team.action_size)
     build.note("behaviour", "one randomly initialised tanh policy of two hidden layers of 64, without noise")
     build.note("factorised", FACTORISED)
     _play(build, _noisy(policy, 0.0), episode_seeds(build, "random-network"))
@@ -57,12 +57,17 @@ def random_network(build: Build) -> None:
 
 def medium(build: Build) -> None:
     """The last policy of the learner whose transitions are `medium-replay`, with noise."""
-    _play_shipped(build, "medium", NOISE)
+    _play_shipped(build, "medium")
 
 
 def expert(build: Build) -> None:
     """The policy of a long run, with noise."""
-    _play_shipped(build, "expert", NOISE)
+    _play_shipped(build, "expert")
+
+
+def correlated(build: Build) -> None:
+    """`medium`, its noise drawn by the agents together: the behaviour that a product over agents cannot be."""
+    _play_shipped(build, "medium", shared=SHARED)
 
 
 def medium_replay(build: Build) -> None:
@@ -70,12 +75,13 @@ def medium_replay(build: Build) -> None:
 
     There is one such replay: the build's seed changes nothing, and a smaller build takes its first episodes.
     """
-    record = shipped("mpe-cn-medium-replay")
+    env = build.team.env
+    record = shipped(f"{env}-medium-replay")
     seeds, actions = record.tensors["seeds"], record.tensors["actions"]
     episodes = _episodes(build)
     if episodes > len(seeds):
         raise DatasetError(
-            f"mpe-cn/medium-replay is a record of {len(seeds) * build.team.episode_limit:,} transitions; "
+            f"{env}/medium-replay is a record of {len(seeds) * build.team.episode_limit:,} transitions; "
             f"it cannot give {build.transitions:,}. Build at most that many"
         )
     order = np.argsort(seeds)
@@ -92,7 +98,7 @@ def medium_replay(build: Build) -> None:
 
 def episode_seeds(build: Build, quality: str) -> NDArray[np.int64]:
     """Reset seeds of the episodes of a build, counting up from a number drawn from its seed."""
-    first = derive(build.seed, "mpe-cn", quality) % (1 << 62)
+    first = derive(build.seed, build.team.env, quality) % (1 << 62)
     return first + np.arange(_episodes(build))
 
 
@@ -100,22 +106,31 @@ def _episodes(build: Build) -> int:
     return -(-build.transitions // build.team.episode_limit)
 
 
-def _play_shipped(build: Build, quality: str, noise: float) -> None:
-    checkpoint = shipped(f"mpe-cn-{quality}")
+def _play_shipped(build: Build, quality: str, shared: float = 0.0) -> None:
+    env = build.team.env
+    checkpoint = shipped(f"{env}-{quality}")
     _note_origin(build, checkpoint)
     build.note("behaviour", "the checkpoint's deterministic action plus Gaussian noise, clipped to [-1, 1]")
-    build.note("noise_sd", noise)
-    build.note("factorised", FACTORISED)
-    _play(build, _noisy(checkpoint.policy(), noise), episode_seeds(build, quality))
+    build.note("noise_sd", NOISE[env])
+    if shared:
+        build.note("noise_correlation", shared)
+    build.note("factorised", f"no: any two agents' noise has the correlation {shared}" if shared else FACTORISED)
+    policy = _noisy(checkpoint.policy(), NOISE[env], shared)
+    _play(build, policy, episode_seeds(build, "correlated" if shared else quality))
 
 
-def _noisy(policy: TanhPolicy, sd: float) -> Act:
-    """clip(π(o) + sd·ε, −1, 1) with ε standard normal, drawn for each episode from its own seed."""
+def _noisy(policy: TanhPolicy, sd: float, shared: float = 0.0) -> Act:
+    """clip(π(o) + sd·ε, −1, 1) with ε standard normal, drawn for each episode from its own seed; any two agents' ε
+    have the correlation `shared`."""
 
     def act(obs: NDArray, seeds: NDArray[np.int64], t: int) -> NDArray:
         action = policy(obs)
         if sd:
-            action = action + sd * normals(seeds, f"behaviour noise {t}", action.shape[1:])
+            noise = normals(seeds, f"behaviour noise {t}", action.shape[1:])
+            if shared:
+                common = normals(seeds, f"shared noise {t}", (1, *action.shape[2:]))
+                noise = np.sqrt(shared) * common + np.sqrt(1.0 - shared) * noise
+            action = action + sd * noise
         return np.clip(action, -1.0, 1.0)
 
     return act
@@ -124,7 +139,7 @@ def _noisy(policy: TanhPolicy, sd: float) -> Act:
 def _note_origin(build: Build, file: Shipped) -> None:
     about = file.about
     build.note("checkpoint_sha256", file.sha256)
-    build.note("trained_by", SHIP)
+    build.note("trained_by", f"python -m zoo_matd3 ship --env {build.team.env} --out policies")
     build.note("training", {key: about[key] for key in ("algorithm", "seed", "transitions", "updates", "return_mean")})
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoo_core import Step, TeamSpec, UsageError
 from zoo_mpe.physics import Float, ParticleWorld
-from zoo_mpe.prey import Prey, make_prey
+from zoo_mpe.prey import TRAINED, Prey, make_prey
 from zoo_mpe.scenarios import EPISODE_LIMIT, ForestWorld, Scenario, Spread, Tag
 
 NOT_STARTED = -1
@@ -40,7 +40,7 @@ class ParticleEnv:
         self.num_envs = num_envs
         self.world = ParticleWorld(scenario.agents, scenario.landmarks, num_envs)
         self.prey = None if prey is None else _prey(scenario, prey, num_envs)
-        self.team = _team(scenario, self.prey)
+        self.team = _team(scenario, self.prey, own=prey in (None, TRAINED))
         self._time = np.full(num_envs, NOT_STARTED, dtype=np.intp)
         self._obs = np.zeros((len(scenario.agents), max(scenario.obs_sizes), num_envs))
 
@@ -156,16 +156,16 @@ class CooperativeNavigation(ParticleEnv):
 class PredatorPrey(ParticleEnv):
     """`mpe-pp`: three predators, one prey, two obstacles."""
 
-    def __init__(self, num_envs: int, *, prey: str | Path = "flee", control: str = "team") -> None:
-        """`prey`: `flee`, `random` or a file; `control="all"` makes the prey a learning agent instead."""
+    def __init__(self, num_envs: int, *, prey: str | Path = TRAINED, control: str = "team") -> None:
+        """`prey`: `trained`, `flee`, `random` or a file; `control="all"` makes the prey a learning agent instead."""
         super().__init__(Tag(), num_envs, _script("mpe-pp", prey, control))
 
 
 class World(ParticleEnv):
     """`mpe-world`: the chase with an obstacle, food and forests."""
 
-    def __init__(self, num_envs: int, *, prey: str | Path = "flee", control: str = "team") -> None:
-        """`prey`: `flee`, `random` or a file; `control="all"` makes the prey a learning agent instead."""
+    def __init__(self, num_envs: int, *, prey: str | Path = TRAINED, control: str = "team") -> None:
+        """`prey`: `trained`, `flee`, `random` or a file; `control="all"` makes the prey a learning agent instead."""
         super().__init__(ForestWorld(), num_envs, _script("mpe-world", prey, control))
 
 
@@ -187,8 +187,11 @@ def _prey(scenario: Scenario, choice: str | Path, copies: int) -> Prey:
     )
 
 
-def _team(scenario: Scenario, prey: Prey | None) -> TeamSpec:
-    """The learners' specification. A scripted prey is listed with its script: another prey is another game."""
+def _team(scenario: Scenario, prey: Prey | None, *, own: bool) -> TeamSpec:
+    """The learners' specification. A scripted prey is listed with its script: another prey is another game.
+
+    The reference returns hold with our `own` prey alone, and where nobody but the team learns.
+    """
     roles = [body.role for body in scenario.agents]
     names = [f"{role}_{roles[:i].count(role)}" for i, role in enumerate(roles)]
     learners = len(names) if prey is None else scenario.team
@@ -200,5 +203,5 @@ def _team(scenario: Scenario, prey: Prey | None) -> TeamSpec:
         episode_limit=EPISODE_LIMIT,
         reward="shared" if scenario.shared_reward and learners == scenario.team else "per_agent",
         scripted=tuple(f"{name}={prey.name}" for name in names[learners:]) if prey is not None else (),
-        reference=scenario.reference,
+        reference=scenario.reference if own and learners == scenario.team else None,
     )

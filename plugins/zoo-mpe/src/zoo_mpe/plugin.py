@@ -12,9 +12,11 @@ OMAR = Source(
 PHYSICS = "the offline-MARL benchmark's particle world (OMAR, CFCQL), not mpe2's: velocity first, acceleration squared"
 
 OWN_PREY = (
-    "The prey is this project's, so the published reference returns do not apply (random/expert with the benchmark's "
-    "own trained prey: {published}); a file of that prey restores its game: prey=PATH"
+    "The prey is this project's, trained beside predators and frozen: another game than the published one, so the "
+    "published reference returns do not apply (random/expert with the benchmark's own prey: {published}) and scores "
+    "are on a scale of our own; a file of the benchmark's prey restores its game: prey=PATH"
 )
+OWN_REFERENCE = "own prey: uniform predators and our expert without noise (python -m zoo_mpe.reference)"
 
 ENVS = (
     EnvEntry(
@@ -36,6 +38,8 @@ ENVS = (
         family="mpe",
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-4.1/185.6')}",
         agents=3,
+        default_quality="medium-replay",
+        reference=ReferenceScores(-5.1, 205.5, OWN_REFERENCE),
     ),
     EnvEntry(
         name="mpe-world",
@@ -45,6 +49,8 @@ ENVS = (
         family="mpe",
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-6.8/79.5')}",
         agents=3,
+        default_quality="medium-replay",
+        reference=ReferenceScores(-7.6, 84.8, OWN_REFERENCE),
     ),
 )
 
@@ -52,30 +58,46 @@ BUILT_HERE = Source(
     paper="Built here, after the datasets of Pan et al. (ICML 2022); returns as published in OG-MARL's dataset cards",
     url="https://arxiv.org/abs/2111.11188",
 )
+ANOTHER_PREY = Source(
+    paper=f"{BUILT_HERE.paper}, which are of another prey and so of another game",
+    url=BUILT_HERE.url,
+)
 
 
-def cn_dataset(
-    quality: str, summary: str, transitions: int = 1_000_000, published_return: float | None = None
+def dataset(
+    env: str, quality: str, summary: str, transitions: int = 1_000_000, published_return: float | None = None
 ) -> DatasetEntry:
-    """An entry of `mpe-cn`; the factory is the quality's name in `zoo_mpe.datasets`."""
+    """An entry; the factory is the quality's name in `zoo_mpe.datasets`."""
     return DatasetEntry(
-        name=f"mpe-cn/{quality}",
+        name=f"{env}/{quality}",
         summary=summary,
         factory=f"zoo_mpe.datasets:{quality.replace('-', '_')}",
-        source=BUILT_HERE,
-        env="mpe-cn",
+        source=BUILT_HERE if env == "mpe-cn" else ANOTHER_PREY,
+        env=env,
         quality=quality,
         transitions=transitions,
         published_return=published_return,
     )
 
 
+def four_qualities(
+    env: str, team: str, replay: int, expert: float, medium: float, medium_replay: float, random: float
+) -> tuple[DatasetEntry, ...]:
+    """The benchmark's four, with their published mean returns."""
+    return (
+        dataset(env, "expert", f"A fully trained MATD3 {team} with noise.", published_return=expert),
+        dataset(env, "medium", f"A partly trained MATD3 {team} with noise.", published_return=medium),
+        dataset(env, "medium-replay", f"All that the medium {team} saw while it learned.", replay, medium_replay),
+        dataset(env, "random", "Independent uniform actions.", published_return=random),
+    )
+
+
 DATASETS = (
-    cn_dataset("expert", "A fully trained MATD3 team with noise.", published_return=530.9),
-    cn_dataset("medium", "A partly trained MATD3 team with noise.", published_return=273.4),
-    cn_dataset("medium-replay", "All that the medium team saw while it learned.", 97_500, published_return=203.7),
-    cn_dataset("random", "Independent uniform actions.", published_return=159.6),
-    cn_dataset("random-network", "A randomly initialised team: the other reading of `random`."),
+    *four_qualities("mpe-cn", "team", 97_500, 530.9, 273.4, 203.7, 159.6),
+    dataset("mpe-cn", "random-network", "A randomly initialised team: the other reading of `random`."),
+    dataset("mpe-cn", "correlated", "The medium team with noise that its agents share: not factorised, on purpose."),
+    *four_qualities("mpe-pp", "pack", 62_500, 207.9, 116.4, 3.9, -4.1),
+    *four_qualities("mpe-world", "pack", 80_000, 85.2, 65.9, 1.2, -6.8),
 )
 
 

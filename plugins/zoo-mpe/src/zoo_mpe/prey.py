@@ -1,4 +1,4 @@
-"""The scripted prey of Predator-Prey and World: named rules, or a frozen network read from a file.
+"""The scripted prey of Predator-Prey and World: a frozen network, the shipped one or a file's, or a rule.
 
 A prey acts on its own observation alone, as a learning agent would. Whatever it draws depends on the episode's seed
 and step, never on the batch.
@@ -7,6 +7,7 @@ and step, never on the batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,9 @@ from zoo_mpe.prey_network import load_prey
 from zoo_mpe.scenarios import EPISODE_LIMIT
 
 Copies = NDArray[np.intp] | slice
+
+TRAINED = "trained"
+"""The prey that ships with this package: it learned beside predators, then it was frozen."""
 
 
 class Prey(Protocol):
@@ -88,20 +92,24 @@ def _away(relative: Float) -> Float:
 
 
 def make_prey(choice: str | Path, *, env: str, copies: int, obs_size: int, landmarks: int, obstacles: int) -> Prey:
-    """The prey that the option `prey` names: a rule, or the path of a `.safetensors` or `.pt` file.
+    """The prey that the option `prey` names: `trained`, a rule, or the path of a `.safetensors` or `.pt` file.
 
     Raises:
-        UsageError: no such rule and no such file.
+        UsageError: no such prey and no such file.
         NetworkFileError: the file does not hold a prey for this game.
     """
     if choice == RandomPrey.name:
         return RandomPrey(copies)
     if choice == FleeingPrey.name:
         return FleeingPrey(landmarks, obstacles)
+    if choice == TRAINED:
+        with as_file(files("zoo_mpe.policies") / f"{env}-prey.safetensors") as shipped:
+            return load_prey(shipped, obs_size)
     path = Path(choice)
     if not path.is_file():
         raise UsageError(
-            f"{env}: prey={str(choice)!r} is neither a rule ({RandomPrey.name!r}, {FleeingPrey.name!r}) nor a file. "
-            "Name a rule, or the path of a frozen network (.safetensors, or the benchmark's .pt)"
+            f"{env}: prey={str(choice)!r} is neither {TRAINED!r}, nor a rule ({RandomPrey.name!r}, "
+            f"{FleeingPrey.name!r}), nor a file. Name one of these, or the path of a frozen network (.safetensors, or "
+            "the benchmark's .pt)"
         )
     return load_prey(path, obs_size)

@@ -21,6 +21,8 @@ PREDATORS = 3
 PREY = 3
 """Predators are agents 0 to 2; the prey is agent 3 and therefore sees the predators as its three other agents."""
 
+OWN_PREY = "own prey: uniform predators and our expert without noise (python -m zoo_mpe.reference)"
+
 
 class Scenario(ABC):
     """Common part of the games.
@@ -33,7 +35,7 @@ class Scenario(ABC):
         shared_reward: whether the team receives one reward.
         landmark_range: landmarks start uniformly within ±this; agents within ±1, at rest.
         obs_sizes: unpadded observation size of every agent.
-        reference: the returns that mean 0 and 100, where they can be known without knowing the prey.
+        reference: the returns that mean 0 and 100; in games with a prey, against the one that ships with this package.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Tag(Scenario):
     shared_reward = True
     landmark_range = 0.9
     obs_sizes = (16, 16, 16, 14)
+    reference = ReferenceScores(-5.1, 205.5, OWN_PREY)
     touch_reward = 10.0
     arena_weight = 1.0
 
@@ -151,6 +154,7 @@ class ForestWorld(Tag):
         *(Body("forest", 0.3, solid=False),) * 2,
     )
     obs_sizes = (24, 24, 24, 22)
+    reference = ReferenceScores(-7.6, 84.8, OWN_PREY)
     touch_reward = 5.0
     arena_weight = 2.0
     food, forests = slice(1, 3), slice(3, 5)
