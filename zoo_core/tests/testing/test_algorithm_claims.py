@@ -87,6 +87,95 @@ class WrongShape(Sound):
         return self.policy(obs)[..., :1], None
 
 
+class RemembersTheOthers(Sound):
+    """A recurrent policy that decides alone at first, and later by what the whole team saw."""
+
+    def initial_memory(self, num_envs):
+        return torch.zeros(num_envs, 1, self.team.obs_size)
+
+    def act(self, obs, mask, memory, generator):
+        return self.policy(obs + memory), obs.mean(1, keepdim=True)
+
+
+class RemembersItself(RemembersTheOthers):
+    def act(self, obs, mask, memory, generator):
+        return self.policy(obs + memory), obs
+
+
+class Plans(Sound):
+    """Samples candidates and takes their mean."""
+
+    def act(self, obs, mask, memory, generator):
+        candidates = obs + 0.1 * torch.randn((8, *obs.shape), generator=generator)
+        return self.policy(candidates.flatten(0, 1)).unflatten(0, (8, -1)).mean(0), None
+
+
+class Chooses(Sound):
+    """Clones discrete actions."""
+
+    def phases(self):
+        size = self.config.batch_size
+        return (Phase("train", Rows(size), (Update("actor", self.loss, ("actors",), Adam(1e-3)),)),)
+
+    def logits(self, obs, mask):
+        return self.actors(obs.transpose(0, 1)).transpose(0, 1).masked_fill(~mask, -1e9)
+
+    def loss(self, batch, noise):
+        logits = self.logits(batch.obs, batch.action_mask).flatten(0, 1)
+        return Loss(torch.nn.functional.cross_entropy(logits, batch.action.flatten()), {})
+
+    def act(self, obs, mask, memory, generator):
+        return self.logits(obs, mask).argmax(-1), None
+
+
+class PeeksAtMasks(Chooses):
+    def act(self, obs, mask, memory, generator):
+        turn = 1 - 2 * (mask.sum((1, 2)) % 2)  # by what is available to the whole team
+        return (turn[:, None, None] * self.actors(obs.transpose(0, 1)).transpose(0, 1)).masked_fill(~mask, -1e9).argmax(
+            -1
+        ), None
+
+
+# --- phases ------------------------------------------------------------------------------------------------------
+
+
+class TwoPhases(Sound):
+    """Its second phase, the only one with `second` at fault, begins when a costly first one is over."""
+
+    def phases(self):
+        (phase,) = super().phases()
+        (step,) = phase.steps
+        late = Update("late", self.second, step.learns, step.optimizer, step.noise)
+        return (Phase("first", phase.data, phase.steps, iterations=30), Phase("second", phase.data, (late,)))
+
+    def second(self, batch, noise):
+        return self.loss(batch, noise)
+
+
+class DrawsGloballyLater(TwoPhases):
+    def second(self, batch, noise):
+        return self.loss(batch, {"jitter": torch.randn(())})
+
+
+class CountsInPythonLater(TwoPhases):
+    calls = 0
+
+    def second(self, batch, noise):
+        self.calls += 1
+        return self.loss(batch, {"jitter": noise["jitter"] * self.calls})
+
+
+class LeavesTheGraphLater(TwoPhases):
+    def second(self, batch, noise):
+        loss = self.loss(batch, noise)
+        return Loss(loss.value, {"mse": torch.tensor(loss.value.item())})
+
+
+class LearnsNothingLater(TwoPhases):
+    def second(self, batch, noise):
+        return Loss(self.loss(batch, noise).value * 0.0, {})
+
+
 # --- exchanged agents --------------------------------------------------------------------------------------------
 
 
@@ -177,6 +266,22 @@ def test_a_sound_algorithm_passes_every_claim():
         (NormalisesOverCopies, "copies_act_apart", "no batch statistics", ("acting_is_decentralised",)),
         (LeavesItsBounds, "acting_fits_the_team", "bounds", ()),
         (WrongShape, "acting_fits_the_team", r"\[E, n, a\]", ()),
+        (RemembersTheOthers, "acting_is_decentralised", "remember no other", ()),
+        (
+            DrawsGloballyLater,
+            "equal_seeds_give_equal_weights",
+            "only from `noise`",
+            ("global", "resumed", "three", "every_loss", "perm"),
+        ),
+        (
+            DrawsGloballyLater,
+            "global_generators_are_untouched",
+            "declare what is random",
+            ("equal", "resumed", "three", "every_loss", "perm"),
+        ),
+        (CountsInPythonLater, "resumed_equals_uninterrupted", "registered buffers", ("every_loss", "perm")),
+        (LeavesTheGraphLater, "three_seeds_together_equal_three_apart", "item", ()),
+        (LearnsNothingLater, "training_changes_weights", "of phase 'second'", ("every_loss",)),
         (Forgets, "a_loaded_policy_acts_the_same", "parameters or buffers", ()),
         (FavoursTheFirst, "permuting_agents_permutes_the_algorithm", "Treat all agents alike", ()),
         (SharesWithIds, "permuting_agents_permutes_the_algorithm", r"override Algorithm.relabel\(order\)", ()),
@@ -193,6 +298,26 @@ def test_a_fault_is_caught_by_the_claim_about_it(fault, claim, advice, also):
 @pytest.mark.parametrize("sound", [RelabelsItsIds, OneUpdateForEachAgent])
 def test_agents_may_share_a_network_or_have_updates_of_their_own(sound):
     assert failures(entry(sound)) == {}
+
+
+@pytest.mark.parametrize("sound", [RemembersItself, TwoPhases])
+def test_policies_may_remember_and_training_may_have_phases(sound):
+    assert failures(entry(sound)) == {}
+
+
+def test_a_policy_may_draw_random_numbers_from_its_generator():
+    rows = quick(entry(Plans))
+    assert {name for name, row in rows.items() if row.outcome == "fail"} == set()
+    assert rows["copies_act_apart"][1:3] == (
+        "skip",
+        "it draws random numbers when it acts, and a single copy draws others",
+    )
+
+
+def test_what_is_available_to_the_others_is_none_of_an_agents_business():
+    assert failures(entry(Chooses, actions=("discrete",), needs=("rows", "action_mask"))) == {}
+    found = failures(entry(PeeksAtMasks, actions=("discrete",), needs=("rows", "action_mask")))
+    assert found.keys() == {"acting_is_decentralised"}
 
 
 def test_centralised_acting_is_allowed_where_declared():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -59,6 +60,23 @@ class ResetsAll(Tracking):
         return super().reset(seeds, copies)
 
 
+class ResetsAllInPlace(ResetsAll):
+    """Shows every step in the same arrays, so that what it showed before is gone."""
+
+    def shown(self, step):
+        kept = self.__dict__.setdefault("kept", deepcopy(step))
+        for name, values in step._asdict().items():
+            if values is not None:
+                getattr(kept, name)[...] = values
+        return kept
+
+    def reset(self, seeds, copies=None):
+        return self.shown(super().reset(seeds, copies))
+
+    def step(self, action):
+        return self.shown(super().step(action))
+
+
 class PaysAfterTheEnd(Tracking):
     def step(self, action):
         step = super().step(action)
@@ -106,6 +124,7 @@ class BreaksAtItsLastAction(Climbing):
         (DrawsFromOutside, "global_generators_are_untouched"),
         (ReadsItsIndex, "batched_equals_single"),
         (ResetsAll, "one_copy_resets_alone"),
+        (ResetsAllInPlace, "one_copy_resets_alone"),
         (PaysAfterTheEnd, "episodes_end_and_stay_ended"),
         (NeverEnds, "episodes_end_and_stay_ended"),
         (FlatReward, "steps_have_their_shapes"),

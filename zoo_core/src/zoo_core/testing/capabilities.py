@@ -32,7 +32,7 @@ from zoo_core.team import TeamSpec
 from zoo_core.testing.checks import Broken, NotApplicable, demand, place
 from zoo_core.testing.kit import package_of
 from zoo_core.testing.subjects import data, learner
-from zoo_core.testing.tiny import PlainMixer, play_out, random_obs, tiny_config, tiny_dataset
+from zoo_core.testing.tiny import PlainMixer, each_phase, play_out, random_obs, tiny_config, tiny_dataset
 from zoo_core.training import Learner, build_algorithm
 
 HIDDEN = {
@@ -187,8 +187,7 @@ def _use(
     config = tiny_config(entry, team.action_kind, preset=preset)
     algorithm = build_algorithm(entry, team, config, 0, statistics=statistics, mixer=mixer)
     trained = Learner([algorithm], [0], lambda need: Restricted(dataset.sampler(need), words))
-    while not trained.finished:
-        length = trained.phase_at(trained.iteration)[2]
+    for length in each_phase(trained):
         play_out(trained, min(2, length))
         if length > 2:
             trained.iteration += max(0, length - 4)

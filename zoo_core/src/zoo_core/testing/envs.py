@@ -63,10 +63,10 @@ def random_actions(env: BatchedEnv, step: Step, seeds: tuple[int, ...], t: int) 
 
 
 def play(env: BatchedEnv, seeds: tuple[int, ...], steps: int) -> list[Step]:
-    """Reset and `steps` random steps."""
-    shown = [env.reset(seeds)]
+    """Reset and `steps` random steps, each as it was shown: an environment may write the next into the same arrays."""
+    shown = [deepcopy(env.reset(seeds))]
     for t in range(steps):
-        shown.append(env.step(random_actions(env, shown[-1], seeds, t)))
+        shown.append(deepcopy(env.step(random_actions(env, shown[-1], seeds, t))))
     return shown
 
 
@@ -200,7 +200,7 @@ def bounds_are_accepted(entry: EnvEntry) -> None:
 def episodes_end_and_stay_ended(entry: EnvEntry) -> None:
     env = entry.load()(len(SEEDS))
     limit, started = env.team.episode_limit, time.monotonic()
-    before = env.reset(SEEDS)
+    before = deepcopy(env.reset(SEEDS))
     demand(not (before.terminated | before.truncated).any(), "reset must not show an ended episode")
     for t in range(1, limit + 2):
         step = env.step(random_actions(env, before, SEEDS, t))
@@ -218,7 +218,7 @@ def episodes_end_and_stay_ended(entry: EnvEntry) -> None:
             np.array_equal(step.obs[done], before.obs[done]) and (step.terminated | step.truncated)[done].all(),
             "an ended copy must keep its last observation and stay ended until it is reset",
         )
-        before = deepcopy(step)  # the environment may write the next step into its own arrays
+        before = deepcopy(step)
         if time.monotonic() - started > MOST_SECONDS:
             raise NotApplicable(f"{t} of {limit} steps took {MOST_SECONDS:.0f} seconds; all was well until there")
 

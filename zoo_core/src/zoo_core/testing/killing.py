@@ -33,8 +33,10 @@ from zoo_core.training import TrainRequest, checkpoints, train
 from zoo_core.training.events import Evaluated, Event, Started
 
 ITERATIONS, EVALUATE_EVERY, CHECKPOINT_EVERY = 12, 4, 3
+EARLIER = 3
+"""Iterations of a phase with a budget of its own, which comes before the one that the run dies in."""
 DEATH = 0.6
-"""The process dies at the first evaluation after this share of its iterations: two after its last checkpoint."""
+"""The process dies at the first evaluation after this share of its iterations, some after its last checkpoint."""
 
 SECONDS = 120
 
@@ -76,12 +78,13 @@ def a_killed_run_resumes_to_equal_weights(entry: AlgorithmEntry) -> None:
 
 
 def _request(entry: AlgorithmEntry, home: Path, out: str) -> TrainRequest:
-    config_type = entry.load().Config  # type: ignore[attr-defined]
+    small = tiny_settings(entry.load().Config)  # type: ignore[attr-defined]
+    small |= {name: EARLIER for name in small if name.endswith("_iterations")}
     return TrainRequest(
         algo=entry.name,
         dataset=str(home / "data"),
         mixer="" if entry.mixer is None else _MIXER.name,
-        settings=tiny_settings(config_type) | {"iterations": ITERATIONS},
+        settings=small | {"iterations": ITERATIONS},
         device="cpu",
         compile="off",
         threads=1,
@@ -112,6 +115,8 @@ def _die(entry: AlgorithmEntry, request: TrainRequest, module: Any) -> None:
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
+    if process.returncode == 0:
+        raise NotApplicable("its training is over before it can be killed between two checkpoints")
     if process.returncode != -signal.SIGKILL:
         raise Broken(f"training it in a process of its own failed:\n{process.stderr.strip()[-2000:]}")
 

@@ -15,7 +15,7 @@ from zoo_core.seeding import generator
 from zoo_core.team import TeamSpec
 from zoo_core.testing.checks import demand
 from zoo_core.testing.subjects import batch_of, close, data_of
-from zoo_core.testing.tiny import play_out, random_obs, tiny_config, tiny_learner
+from zoo_core.testing.tiny import play_each_phase, random_obs, tiny_config, tiny_learner
 from zoo_core.training import Learner
 from zoo_core.training.learner import draw_noise
 
@@ -88,7 +88,7 @@ def _trained(entry: AlgorithmEntry, kind: str) -> Learner:
     # A mixer reads the state, and is no concern of the algorithm's `relabel`: it is given one that names no agent.
     dataset = data_of(equal_team(kind, stored=entry.mixer is not None))
     learner = tiny_learner(entry, dataset, tiny_config(entry, kind), mixer=EvenMixer, undeclared=True)
-    play_out(learner, 2)
+    play_each_phase(learner, 2)
     return learner
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.metadata
+import json
 import subprocess
 import sys
 from typing import Any
@@ -13,10 +14,12 @@ from zoo_core.config import load_presets, resolve
 from zoo_core.entries import CONTINUOUS, DATA_NEEDS, DISCRETE, MIXER_TRAITS, AlgorithmEntry, Entry, EnvEntry, Source
 from zoo_core.errors import SettingError
 from zoo_core.hookspecs import PROJECT
-from zoo_core.testing.checks import demand
+from zoo_core.testing.checks import Broken, demand
 from zoo_core.testing.kit import package_of
 
 HEAVY = ("torch", "numpy", "gymnasium", "pettingzoo", "matplotlib")
+
+KEPT = "Keep settings to numbers, text, booleans, None and tuples of them"
 
 
 def the_factory_can_be_imported(entry: Entry) -> None:
@@ -52,11 +55,14 @@ def settings_survive_json(entry: AlgorithmEntry, kind: str) -> None:
     for preset in load_presets(entry) or (None,):
         first = _resolve(entry, kind, preset, {})
         values = {name: row["value"] for name, row in first.as_json()["settings"].items()}
+        try:
+            values = json.loads(json.dumps(values))
+        except TypeError as error:
+            raise Broken(f"preset {preset!r} cannot be written as JSON: {error}. {KEPT}") from error
         again = _resolve(entry, kind, preset, values)
         demand(
             again.config == first.config,
-            f"preset {preset!r} does not survive being written as JSON and read back: keep settings to numbers, text, "
-            "booleans and tuples",
+            f"preset {preset!r} does not survive being written as JSON and read back. {KEPT}",
         )
 
 

@@ -13,7 +13,7 @@ from zoo_core.data import Dataset
 from zoo_core.entries import DISCRETE, AlgorithmEntry
 from zoo_core.seeding import generator
 from zoo_core.team import TeamSpec
-from zoo_core.testing.tiny import tiny_config, tiny_dataset, tiny_learner, tiny_team
+from zoo_core.testing.tiny import random_obs, tiny_config, tiny_dataset, tiny_learner, tiny_team
 from zoo_core.training import Learner
 
 
@@ -33,13 +33,30 @@ def learner(entry: AlgorithmEntry, kind: str, *seeds: int, iterations: int | Non
     return tiny_learner(entry, data(kind), tiny_config(entry, kind, **settings), seeds or (0,), undeclared=True)
 
 
-def act(learner: Learner, obs: Tensor, *, index: int = 0) -> Tensor:
-    """Actions of one seed's policy from its first memory on, masked as in the data if they are discrete."""
-    algorithm = learner.algorithm(index)
-    mask = masks(len(obs)) if algorithm.team.discrete else None
+STEPS = 3
+"""So many views are acted on, one after the other: what a recurrent policy remembers counts too."""
+
+
+def views(team: TeamSpec, copies: int, *, seed: int = 0) -> list[Tensor]:
+    """[E, n, o] observations of `STEPS` steps."""
+    return [random_obs(team, copies, STEPS * seed + step) for step in range(STEPS)]
+
+
+def act(learner: Learner, seen: Sequence[Tensor], mask: Tensor | None = None) -> Tensor:
+    """The policy's actions in the last of these views, all seen from its first memory on."""
+    return act_and_draw(learner, seen, mask)[0]
+
+
+def act_and_draw(learner: Learner, seen: Sequence[Tensor], mask: Tensor | None = None) -> tuple[Tensor, bool]:
+    """The same, and whether the policy drew random numbers. Without a mask discrete actions have the data's first."""
+    algorithm, copies, source = learner.algorithm(), len(seen[0]), generator(0, "act")
+    if algorithm.team.discrete and mask is None:
+        mask = masks(copies)
+    fresh, memory = source.get_state(), algorithm.initial_memory(copies)
     with torch.no_grad():
-        action, _ = algorithm.act(obs, mask, algorithm.initial_memory(len(obs)), generator(0, "act"))
-    return action
+        for obs in seen:
+            action, memory = algorithm.act(obs, mask, memory, source)
+    return action, not torch.equal(source.get_state(), fresh)
 
 
 def masks(copies: int) -> Tensor:

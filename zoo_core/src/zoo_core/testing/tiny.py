@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,21 @@ def weights(learner: Learner, index: int = 0) -> dict[str, Tensor]:
 def play_out(learner: Learner, iterations: int) -> list[dict[str, Tensor]]:
     """So many iterations; their metrics."""
     return [learner.step() for _ in range(iterations)]
+
+
+def each_phase(learner: Learner) -> Iterator[int]:
+    """The length of every phase, the learner at its beginning: what was not played of the one before is passed over."""
+    while not learner.finished:
+        begun = learner.iteration
+        _, _, length = learner.phase_at(begun)
+        yield length
+        learner.iteration = begun + length
+
+
+def play_each_phase(learner: Learner, iterations: int) -> None:
+    """So many iterations of every phase."""
+    for length in each_phase(learner):
+        play_out(learner, min(iterations, length))
 
 
 def random_obs(team: TeamSpec, copies: int, seed: int = 0) -> Tensor:

@@ -9,27 +9,28 @@ from zoo_core.entries import AlgorithmEntry
 from zoo_core.seeding import generator
 from zoo_core.testing.checks import demand
 from zoo_core.testing.generators import global_states
-from zoo_core.testing.subjects import act, batch_of, data, differing, learner
-from zoo_core.testing.tiny import play_out, random_obs, weights
+from zoo_core.testing.subjects import act, batch_of, data, differing, learner, views
+from zoo_core.testing.tiny import each_phase, play_each_phase, play_out, weights
 from zoo_core.training import Learner
 from zoo_core.training.learner import draw_noise
 
 
 def training_changes_weights(entry: AlgorithmEntry, kind: str) -> None:
     trained = learner(entry, kind)
-    before = weights(trained)
-    play_out(trained, min(20, trained.total))
-    demand(
-        differing(weights(trained), before),
-        "20 iterations changed no weight: list the learned modules in Update(learns=…), and mind that the loss depends "
-        "on them",
-    )
+    for length in each_phase(trained):
+        phase, before = trained.phase_at(trained.iteration)[0], weights(trained)
+        play_out(trained, min(20, length))
+        demand(
+            differing(weights(trained), before),
+            f"20 iterations of phase {phase.name!r} changed no weight: list the learned modules in Update(learns=…), "
+            "and mind that the loss depends on them",
+        )
 
 
 def equal_seeds_give_equal_weights(entry: AlgorithmEntry, kind: str) -> None:
     first, second, other = (learner(entry, kind, seed) for seed in (1, 1, 2))
     for one in (first, second, other):
-        play_out(one, 5)
+        play_each_phase(one, 5)
     unequal = differing(weights(first), weights(second))
     demand(not unequal, f"two runs of seed 1 differ in {unequal}: take random numbers only from `noise`")
     demand(
@@ -38,28 +39,31 @@ def equal_seeds_give_equal_weights(entry: AlgorithmEntry, kind: str) -> None:
 
 
 def resumed_equals_uninterrupted(entry: AlgorithmEntry, kind: str) -> None:
-    whole, half, resumed = learner(entry, kind, 1), learner(entry, kind, 1), learner(entry, kind, 5)
-    play_out(whole, 6)
-    play_out(half, 3)
-    resumed.seeds = (1,)  # other weights to begin with, so that nothing of them may remain
-    resumed.load_state([half.state()], half.iteration)
-    play_out(resumed, 3)
-    unequal = differing(weights(whole), weights(resumed))
-    demand(
-        not unequal,
-        f"a run resumed after 3 iterations differs from the uninterrupted one in {unequal}: keep what must survive in "
-        "parameters or registered buffers, not in plain attributes",
-    )
+    whole = learner(entry, kind, 1)
+    for length in each_phase(whole):
+        before, after = min(3, length), min(3, max(0, length - 3))
+        play_out(whole, before)
+        resumed = learner(entry, kind, 5)  # other weights to begin with, so that nothing of them may remain
+        resumed.seeds = (1,)
+        resumed.load_state([whole.state()], whole.iteration)
+        for one in (whole, resumed):
+            play_out(one, after)
+        unequal = differing(weights(whole), weights(resumed))
+        demand(
+            not unequal,
+            f"a run resumed after {before} iterations of a phase differs from the uninterrupted one in {unequal}: keep "
+            "what must survive in parameters or registered buffers, not in plain attributes",
+        )
 
 
 def three_seeds_together_equal_three_apart(entry: AlgorithmEntry, kind: str) -> None:
     seeds, iterations = (3, 4, 5), 3
     together = learner(entry, kind, *seeds)
-    play_out(together, iterations)
+    play_each_phase(together, iterations)
     for index, seed in enumerate(seeds):
         alone = learner(entry, kind, seed)
         start = weights(alone)
-        play_out(alone, iterations)
+        play_each_phase(alone, iterations)
         reached, mapped = weights(alone), weights(together, index)
         # Rounding differs between the two ways to compute; seeds that meet would differ as much as training changes.
         change = sum(float((reached[k].double() - start[k].double()).square().sum()) for k in reached) ** 0.5
@@ -112,8 +116,8 @@ def _descent(learner: Learner, phase_name: str, update_name: str) -> tuple[float
 def global_generators_are_untouched(entry: AlgorithmEntry, kind: str) -> None:
     before = global_states()
     trained = learner(entry, kind)
-    play_out(trained, 2)
-    act(trained, random_obs(data(kind).team, 4))
+    play_each_phase(trained, 2)
+    act(trained, views(data(kind).team, 4))
     demand(
         global_states() == before,
         "training or acting drew from a global generator: declare what is random as Update(noise={…: Draw(…)})",
