@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,6 +197,17 @@ def test_whatever_a_claim_does_is_one_red_row_and_the_other_entries_are_still_ch
         after = list(rows)[list(rows).index(f"mixer {name}: {claim}") + 1 :]
         assert f"mixer {name}: global_generator_is_untouched" in after  # the entry's other claims went on
     assert rows[f"mixer last: {claim}"]["outcome"] == rows[f"mixer good: {claim}"]["outcome"] == "pass"
+
+
+def test_a_claim_that_is_ended_leaves_no_temporary_files(
+    check: Check, evil: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    keeps = "__import__('tempfile').mkdtemp(); "
+    folder = evil(hangs=f"{keeps}time.sleep(100)", exits=f"{keeps}os._exit(0)")
+    assert len(failed(check(folder, "--only", "gradient", "--seconds", "2")[1])) == 2
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_factory_that_cannot_be_imported_is_one_row_and_no_other_claim_of_it_runs(

@@ -10,6 +10,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,10 @@ main()
 
 
 class Child:
-    """A process group of its own, which ends with the `with` block, whatever the plugin started in it."""
+    """A process group of its own, which ends with the `with` block, whatever the plugin started in it.
+
+    Its temporary files lie in a folder of their own and end with it: a process that is killed removes none.
+    """
 
     def __init__(self, job: dict[str, Any], seconds: float) -> None:
         self.job, self.seconds = job, seconds
@@ -43,12 +47,13 @@ class Child:
         self.late = False
 
     def __enter__(self) -> Child:
+        self.temporary = tempfile.TemporaryDirectory(prefix="zoo-check-", ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
             [sys.executable, "-c", _CODE, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"OMP_NUM_THREADS": "1", **os.environ},  # the kit's tensors are tiny
+            env={"OMP_NUM_THREADS": "1", **os.environ, "TMPDIR": self.temporary.name},  # the kit's tensors are tiny
             start_new_session=True,
         )
         assert self.process.stdin is not None
@@ -64,6 +69,7 @@ class Child:
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+        self.temporary.cleanup()
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """Its messages up to its end, or until it says nothing for too long (`late`).
