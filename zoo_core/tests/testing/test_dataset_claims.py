@@ -166,10 +166,10 @@ def test_an_entry_that_contradicts_itself_is_named():
     assert "states no convention" in rows["the_entry_is_complete"].detail
 
 
-def test_a_dataset_of_an_environment_that_is_not_there_is_skipped_and_says_so():
+def test_a_dataset_of_an_environment_that_is_not_there_is_one_failure():
     lost = dataclasses.replace(entry(), name="nowhere/toy", env="nowhere")
     rows = {row.name: row for row in check_dataset(lost)}
-    assert rows["it_builds"].outcome == "skip"
+    assert [name for name, row in rows.items() if row.outcome == "fail"] == ["it_builds"]
     assert "not installed" in rows["it_builds"].detail
 
 

@@ -53,7 +53,7 @@ def test_a_preset_that_does_not_run_is_named(tmp_path, monkeypatch):
 
 
 def test_a_heavy_hook_module_is_named(tmp_path, monkeypatch):
-    (tmp_path / "heavy_hooks.py").write_text("import numpy\n")
+    (tmp_path / "heavy_hooks.py").write_text("import numpy\nprint('hello')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr("zoo_core.testing.settings.hook_modules", lambda entry: ["heavy_hooks"])
     found = failures(entry())

@@ -129,13 +129,14 @@ class PackageCheck:
     def _names(self) -> Iterator[Row]:
         """Nothing else that is installed has the names: advice, for a full name still tells two of one name apart."""
         own, folder = self.subject.plugin.distribution, self.subject.folder
-        rivals = [
-            f"{other.distribution} also offers the {entry.KIND} {entry.name!r}"
+        shared = [
+            other
             for entry in self.entries
             for other in self.zoo.offers(entry.KIND)
             if other.name == entry.name and other.distribution != own
         ]
-        mend = f"rename it, or users have to write {own}:{self.entries[0].name}" if rivals else ""
+        rivals = [f"{other.distribution} also offers the {other.entry.KIND} {other.name!r}" for other in shared]
+        mend = f"rename it, or users have to write {own}:{shared[0].name}" if shared else ""
         for row in self.zoo.plugins:
             if row.distribution == own and folder is not None and not row.source.endswith(f" {folder}"):
                 rivals.append(f"another {own} {row.version} is installed ({row.source})")

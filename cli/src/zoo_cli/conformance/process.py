@@ -96,8 +96,8 @@ class Child:
                         self.errors = (self.errors + chunk)[-KEPT:]
                     else:
                         *lines, text = (text + chunk).split(b"\n")
-                        for line in lines:
-                            yield json.loads(line)
+                        for message in filter(None, map(_message, lines)):
+                            yield message
                             until = time.monotonic() + self.seconds + GRACE
         self.late = not ended
 
@@ -119,3 +119,12 @@ class Child:
             if package in Path(file).with_suffix("").parts:
                 return f" ({'/'.join(Path(file).parts[-2:])}:{line})"
         return ""
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """A line of the child's; None for what a plugin that writes to every open file has mixed in."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

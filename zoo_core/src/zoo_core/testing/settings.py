@@ -88,7 +88,8 @@ def _brought_in(module: str) -> tuple[str, str]:
     """What of `HEAVY` importing a module brings in, and why it cannot be imported; once for all its entries."""
     code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    return run.stdout.strip(), run.stderr if run.returncode else ""
+    said = run.stdout.splitlines() or [""]  # before the last line stands what the module itself prints
+    return said[-1], run.stderr if run.returncode else ""
 
 
 def _config_type(entry: AlgorithmEntry) -> Any:
