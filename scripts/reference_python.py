@@ -36,7 +36,7 @@ TITLES = {
     "zoo_core.errors": "Errors",
     "zoo_core.data.build": "Building",
     "zoo_core.data.writer": "Writing",
-    "zoo_core.data.collect": "Rolling out a policy",
+    "zoo_core.data.rollouts": "Rolling out a policy",
     "zoo_core.data.catalogue": "Names",
     "zoo_core.data.views": "As arrays and episodes",
     "zoo_core.data.dataset": "Datasets",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,11 @@ def test_the_hookspecs_signatures_are_those_of_the_base_classes(entry, contract)
     parameters = list(inspect.signature(contract.__init__).parameters)[1:]
     named = [name for name in documented if not name.startswith("*")]
     assert named == parameters[: len(named)]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_no_name_that_is_imported_on_first_use_is_also_a_module(package):
+    """Importing the module from elsewhere first would put it in the name's place."""
+    found = importlib.import_module(package)
+    modules = {module.name for module in pkgutil.iter_modules(found.__path__)}
+    assert not hasattr(found, "__getattr__") or modules & set(found.__all__) == set()

@@ -13,7 +13,7 @@ import torch
 from zoo_core import EnvEntry, Source, Step, TeamSpec, uniforms
 from zoo_core.data import collect_dataset, open_dataset
 from zoo_core.data.behaviour import trained_behaviour, uniform_actions, weights_hash
-from zoo_core.data.collect import collect
+from zoo_core.data.rollouts import collect
 from zoo_core.errors import DatasetError, UsageError
 from zoo_core.plugins import Offer, Zoo
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core.data.collect import Policy
+from zoo_core.data.rollouts import Policy
 from zoo_core.entries import EnvEntry
 from zoo_core.errors import UsageError, did_you_mean
 from zoo_core.seeding import normals, uniforms
@@ -34,7 +34,7 @@ class Behaviour:
     """A behaviour policy and what a card says of it.
 
     Attributes:
-        act: see `zoo_core.data.collect.Policy`; gives actions within the team's bounds, and available ones.
+        act: see `zoo_core.data.rollouts.Policy`; gives actions within the team's bounds, and available ones.
         source: facts that reproduce it, for the card's `source`.
         notes: the same in words, for the card's `notes`.
     """

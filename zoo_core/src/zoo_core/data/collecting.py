@@ -18,9 +18,9 @@ from zoo_core.data.behaviour import (
     trained_behaviour,
 )
 from zoo_core.data.build import Progress
-from zoo_core.data.collect import collect
 from zoo_core.data.dataset import Dataset
 from zoo_core.data.folders import locked, staged
+from zoo_core.data.rollouts import collect
 from zoo_core.data.writer import EpisodeWriter
 from zoo_core.entries import EnvEntry
 from zoo_core.envs import BatchedEnv
