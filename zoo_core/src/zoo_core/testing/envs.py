@@ -9,9 +9,9 @@ from copy import deepcopy
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo_core.data.behaviour import uniform_actions
 from zoo_core.entries import EnvEntry
 from zoo_core.envs import BatchedEnv, Step
-from zoo_core.seeding import uniforms
 from zoo_core.testing.checks import Check, Claim, NotApplicable, Observer, demand, run_claims
 from zoo_core.testing.generators import global_states
 from zoo_core.testing.kit import claim_about, package_of
@@ -53,13 +53,7 @@ def check_env(entry: EnvEntry, observer: Observer | None = None) -> list[Check]:
 
 def random_actions(env: BatchedEnv, step: Step, seeds: tuple[int, ...], t: int) -> NDArray:
     """Uniform available actions, each copy's a function of its own seed and the time."""
-    team = env.team
-    u = uniforms(seeds, f"action {t}", (team.n, team.action_size))
-    if not team.discrete:
-        return team.action_low + (team.action_high - team.action_low) * u
-    sizes = np.arange(team.action_size) < np.asarray(team.action_sizes)[:, None]
-    available = np.broadcast_to(sizes, u.shape) if step.action_mask is None else step.action_mask & sizes
-    return np.asarray(np.where(available, u, -1.0).argmax(-1))
+    return uniform_actions(env.team, step.action_mask, np.asarray(seeds), f"action {t}")
 
 
 def play(env: BatchedEnv, seeds: tuple[int, ...], steps: int) -> list[Step]:
