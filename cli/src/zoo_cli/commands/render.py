@@ -23,20 +23,27 @@ from zoo_core.errors import UsageError
 def render(run: Path, out: Path | None, episodes: int, fps: int) -> None:
     """Draw a trained policy acting.
 
-    RUN is a run folder. The episodes are the first of its final score. Needs no screen.
+    RUN is a run folder, or a folder that holds just one. The episodes are the first of its final score. Needs no
+    screen.
     """
-    target = out or run / "policy.gif"
-    _require_writer(target)
+    if out is not None:
+        _require_writer(out)
     import imageio.v3 as imageio
     import torch
 
     from zoo_cli.frames import episode_frames
     from zoo_core.evaluation import FINAL_FIRST_SEED
     from zoo_core.plugins import load_zoo
-    from zoo_core.training import load_policy
+    from zoo_core.training import find_runs, load_policy
 
+    found = find_runs(run)
+    if len(found) > 1:
+        shown = ", ".join(str(folder.path) for folder in found[:3])
+        raise UsageError(f"{run} holds {len(found)} runs: name one of them, such as {shown}")
+    folder = found[0].path
+    target = out or folder / "policy.gif"
     torch.set_num_threads(1)
-    policy = load_policy(run, load_zoo(), lambda text: click.echo(f"warning: {text}", err=True))
+    policy = load_policy(folder, load_zoo(), lambda text: click.echo(f"warning: {text}", err=True))
     frames = []
     for episode in range(episodes):
         frames += episode_frames(policy.algorithm, policy.env, FINAL_FIRST_SEED + episode, hold=fps // 2)
