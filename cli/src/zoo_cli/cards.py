@@ -101,10 +101,16 @@ def _algorithm(zoo: Zoo, entry: AlgorithmEntry) -> tuple[dict[str, Any], dict[st
         "needs": ", ".join(entry.needs),
         "acts": "on what all agents see" if entry.centralised_acting else "each agent on its own observation",
         "mixer": "none" if entry.mixer is None else " and ".join(entry.mixer) or "any",
-        "runs with": entry.online or f"zoo train --algo {entry.name}",
+        "runs with": entry.online or f"zoo train --algo {_unmistakable(zoo, entry)}",
     }
     mixers = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
     return facts, {"environments": _names(zoo.envs, lambda env: not missing(entry, env)), "mixers": mixers}
+
+
+def _unmistakable(zoo: Zoo, entry: AlgorithmEntry) -> str:
+    """The algorithm's name, with its distribution's where another one offers the same."""
+    same = [offer for offer in zoo.algorithms if offer.name == entry.name]
+    return next((offer.qualified_name for offer in same if len(same) > 1 and offer.entry is entry), entry.name)
 
 
 def _env(zoo: Zoo, entry: EnvEntry) -> tuple[dict[str, Any], dict[str, list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -47,6 +48,20 @@ def test_settings_are_resolved_for_what_is_asked_each_with_its_source(
 ) -> None:
     lr = settings(run, *words)["values"]["lr"]
     assert (lr["value"], lr["from"], lr["source"], lr["doc"]) == (value, layer, source, "Step size.")
+
+
+def test_where_two_plugins_offer_one_algorithm_each_card_says_the_name_that_trains_it(
+    toy: Zoo, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (offer,) = toy.algorithms
+    assert "zoo train --algo toy\n" in run("info", "toy")[1]
+    twins = Zoo.assemble([offer, replace(offer, entry=replace(offer.entry), distribution="zoo-twin")], [])
+    monkeypatch.setattr("zoo_cli.commands.info.load_zoo", lambda: twins)
+    _, cards, _ = run("info", "toy", "--json")
+    assert [card["facts"]["runs with"] for card in cards] == [
+        "zoo train --algo zoo-toy:toy",
+        "zoo train --algo zoo-twin:toy",
+    ]
 
 
 @pytest.mark.parametrize(
