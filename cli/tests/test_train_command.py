@@ -52,8 +52,8 @@ def run_folder():
 def test_train_prints_a_table_a_score_line_and_where_everything_lies(zoo):
     code, out, err = zoo(*TRAIN)
     assert code == 0, err
-    assert re.search(r"^ +toy, last +-\d+\.\d ± \d+\.\d +-?\d+\.\d ± \d+\.\d +40 episodes$", out, re.M)
-    assert re.search(r"^ +dataset +-\d+\.\d ± ", out, re.M)
+    assert re.search(r"^ +toy, last +-\d+\.\d\d ± \d+\.\d\d +-?\d+\.\d ± \d+\.\d +40 episodes$", out, re.M)
+    assert re.search(r"^ +dataset +-\d+\.\d\d ± ", out, re.M)
     assert "random policy" in out
     assert re.search(
         r"toy on toy-line/random: return -\d+\.\d\d, normalised -?\d+\.\d \(last; 95% interval -\d+\.\d\d to -\d+\.\d\d"
@@ -198,6 +198,16 @@ def test_render_writes_an_animation(zoo):
     assert len(frames) >= 8  # equal neighbours are merged into one that lasts longer
     assert (frames[0] != frames[4]).any()
     assert "2 episodes" in out
+
+
+def test_render_takes_a_folder_that_holds_one_run_and_names_the_runs_of_another(zoo):
+    zoo(*TRAIN, "--quiet")
+    code, _, err = zoo("render", "runs", "--episodes", "1")
+    assert code == 0, err
+    assert (run_folder() / "policy.gif").exists()
+    zoo(*TRAIN, "--quiet", "--seed", "1")
+    code, _, err = zoo("render", "runs")
+    assert (code, "runs holds 2 runs: name one of them" in err) == (2, True)
 
 
 def test_render_refuses_what_it_cannot_write_before_it_starts(zoo, monkeypatch):

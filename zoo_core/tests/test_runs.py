@@ -15,6 +15,7 @@ from zoo_core.errors import RunError, UsageError
 from zoo_core.runs import Measured, Run, Runs, load_runs
 from zoo_core.training.folder import run_id
 from zoo_core.training.scores import Evaluation, Evaluations, Score, t_quantile
+from zoo_core.training.summary import SummaryRow, as_text
 
 IDENTITY = {"algorithm": "algo", "settings": {"lr": 0.1}}
 REFERENCE = ReferenceScores(random=0.0, expert=50.0, source="measured")
@@ -130,6 +131,12 @@ def test_as_text_the_runs_are_the_table_and_a_line_that_says_all_a_score_must(wr
         "algo on env/data: return 15.50, normalised 31.0 (last; 95% interval -54.38 to 85.38 over 2 seeds × 2 episodes;"
         " seeds 0, 1; preset published; 30 iterations)"
     )
+
+
+def test_small_returns_have_two_decimals_in_the_table():
+    small, large = (SummaryRow("algo, last", Score(mean, 0.3, 4), Score(64.9, 1.2, 4), "4") for mean in (-0.67, 12.0))
+    assert as_text([small])[0][1:3] == (f"-0.67 ± {small.score.half_width:.2f}", as_text([large])[0][2])
+    assert as_text([small, large])[0][1] == f"-0.7 ± {small.score.half_width:.1f}"
 
 
 def test_a_notebook_shows_the_same_table_and_nothing_in_it_is_markup(write):

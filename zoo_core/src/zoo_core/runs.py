@@ -24,7 +24,7 @@ from zoo_core.training.folder import RunFolder, run_id
 from zoo_core.training.load import find_runs
 from zoo_core.training.metrics import MetricsLog
 from zoo_core.training.scores import Evaluation, Evaluations, Score
-from zoo_core.training.summary import Subject, SummaryRow, plus_minus, row_of, score_line, summary_rows
+from zoo_core.training.summary import Subject, SummaryRow, as_text, row_of, score_line, summary_rows
 
 if TYPE_CHECKING:
     from zoo_core.acting import RunPolicy
@@ -295,7 +295,7 @@ class Runs:
         return f"{self.algorithm} on {self.dataset}: {states}"
 
     def _cells(self) -> list[tuple[str, str, str, str]]:
-        return [(r.label, plus_minus(r.score), plus_minus(r.normalised), r.over) for r in self._rows()]
+        return as_text(self._rows())
 
     def __repr__(self) -> str:
         cells = [_HEADERS, *self._cells()]

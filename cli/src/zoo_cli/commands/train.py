@@ -92,13 +92,12 @@ def train(
 
 def _show(result: TrainResult, request: TrainRequest, picture: Path | None) -> None:
     """The table, the score line and where everything lies."""
-    from zoo_core.training.summary import Subject, plus_minus, score_line, summarise
+    from zoo_core.training.summary import Subject, as_text, score_line, summarise
 
     if result.runs:
         rows = summarise(result)
-        texts = [(r.label, plus_minus(r.score), plus_minus(r.normalised), r.over) for r in rows]
         click.echo()
-        show_table(("", "return", "normalised", "over"), texts)
+        show_table(("", "return", "normalised", "over"), as_text(rows))
         if result.plan.reference is not None:
             click.echo(f"  reference: {result.plan.reference.source}")
         seeds = [run.seed for run in result.runs]

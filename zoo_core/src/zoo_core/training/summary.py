@@ -105,11 +105,18 @@ def score_line(subject: Subject, row: SummaryRow, seeds: Sequence[int]) -> str:
     )
 
 
-def plus_minus(score: Score | None) -> str:
+def as_text(rows: Sequence[SummaryRow]) -> list[tuple[str, str, str, str]]:
+    """The table's cells. Returns that are all below ten have two decimals, else one."""
+    decimals = 2 if all(abs(row.score.mean) < 10.0 for row in rows) else 1
+    return [(row.label, plus_minus(row.score, decimals), plus_minus(row.normalised), row.over) for row in rows]
+
+
+def plus_minus(score: Score | None, decimals: int = 1) -> str:
     """`372.1 ± 8.1`, the number alone where there is no interval, nothing where there is no score."""
     if score is None:
         return ""
-    return f"{score.mean:.1f}" if score.count < 2 else f"{score.mean:.1f} ± {score.half_width:.1f}"
+    mean = f"{score.mean:.{decimals}f}"
+    return mean if score.count < 2 else f"{mean} ± {score.half_width:.{decimals}f}"
 
 
 def team_score(evaluations: Sequence[Evaluation]) -> tuple[Score, str]:
