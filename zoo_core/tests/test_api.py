@@ -105,6 +105,7 @@ def test_a_config_file_and_an_output_folder_may_be_paths(tmp_path):
         ({"quality": "expert"}, "toy-line has no dataset of quality 'expert'"),
         ({"settings": {"lrr": 1}}, "Did you mean 'lr'"),
         ({"settings": {"lr": "fast"}}, "lr takes float"),
+        ({"settings": ["lr=0.1"]}, "settings is a dictionary such as {'lr': 0.001}, not ['lr=0.1']"),
         ({"env": "toy-discrete"}, "has discrete actions"),
     ],
     ids=str,

@@ -25,6 +25,10 @@ def test_the_type_checker_sees_the_names_that_run_time_exports() -> None:
     assert seen == zoo_core._HOME
 
 
+def test_a_notebook_can_complete_every_exported_name() -> None:
+    assert set(zoo_core.__all__) <= set(dir(zoo_core))
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Algoritm'"):
         zoo_core.Algoritm  # noqa: B018

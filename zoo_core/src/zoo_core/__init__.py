@@ -44,6 +44,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})  # a notebook completes names that were not imported yet
+
+
 if TYPE_CHECKING:  # `as` re-exports to type checkers, which cannot see `__getattr__`
     from zoo_core.acting import Rescored as Rescored
     from zoo_core.acting import RunPolicy as RunPolicy

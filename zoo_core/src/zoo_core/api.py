@@ -111,6 +111,8 @@ def train(
         KeyboardInterrupt: Ctrl-C, or a notebook's stop button: after every running seed wrote a checkpoint. The same
             call goes on from there.
     """
+    if not isinstance(settings, Mapping | None):
+        raise UsageError(f"settings is a dictionary such as {{'lr': 0.001}}, not {settings!r}")
     given = {
         "algo": algo,
         "env": env,
