@@ -84,6 +84,13 @@ def test_an_unknown_name_suggests_a_near_one():
             ask("toy/randm")
 
 
+def test_a_near_name_of_a_users_own_dataset_is_suggested():
+    write_numbered(imported_folder("mine/noisy"), [3])
+    for ask in (open_dataset, resolve_dataset):
+        with pytest.raises(UnknownName, match="Did you mean 'mine/noisy'"):
+            ask("mine/nosy")
+
+
 @pytest.mark.parametrize("text", ["./nowhere", "~/nowhere/at/all", "/nowhere"])
 def test_a_path_without_a_dataset_is_named_as_a_path(text):
     with pytest.raises(DatasetError, match=r"no dataset at .*nowhere.*card\.json"):

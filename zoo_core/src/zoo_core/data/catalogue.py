@@ -134,6 +134,7 @@ def resolve_dataset(
         return converted(text.removeprefix(MINARI_PREFIX), progress=progress, waiting=waiting)
     if (Path(text).expanduser() / CARD_FILE).exists() or (imported_folder(text) / CARD_FILE).exists():
         return open_dataset(text)
+    _built_in(text)
     return ensure(text, seed=seed, progress=progress, waiting=waiting)
 
 
@@ -144,7 +145,9 @@ def _built_in(name: str) -> DatasetEntry:
         return load_zoo().find("dataset", name)
     except UnknownName as error:
         hint = "A folder with a card.json or minari:<id> will do too; see `zoo data list`."
-        raise UnknownName("dataset", name, error.known, hint) from None
+        root = data_home() / "imported"
+        own = [folder.relative_to(root).as_posix() for folder in stored_datasets() if folder.is_relative_to(root)]
+        raise UnknownName("dataset", name, {*error.known, *own}, hint) from None
 
 
 def _hidden(path: Path) -> bool:
