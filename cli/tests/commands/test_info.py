@@ -68,6 +68,8 @@ def test_where_two_plugins_offer_one_algorithm_each_card_says_the_name_that_trai
     ("words", "message"),
     [
         (("toi",), "Did you mean 'toy'"),
+        (("pluggy",), "it is no plugin: it has no entry point in the group 'zoo'. `zoo plugin check pluggy` shows"),
+        (("",), "no algorithm, environment, dataset, mixer or plugin is called ''"),
         (("toy", "--env", "toy-wurld"), "no env is called 'toy-wurld'. Did you mean 'toy-world'"),
         (("toy", "--env", "still-world"), "still-world has discrete actions; toy handles continuous"),
         (("toy", "--env", "toy-world", "--quality", "exprt"), "Did you mean 'expert'"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import click
 
 from zoo_cli.cards import Card, card, known_card, plugin_card
 from zoo_cli.registry import load_registry
 from zoo_cli.tables import show_facts, show_heading, show_json, show_table, show_text
-from zoo_core.errors import UnknownName
+from zoo_core.errors import UnknownName, UsageError
 from zoo_core.plugins import Zoo, load_zoo
 
 
@@ -49,10 +51,23 @@ def _cards(zoo: Zoo, name: str, env: str, quality: str, preset: str | None) -> l
         return [plugin_card(rows[distribution], known)]
     if known:
         return [known_card(name, known)]
+    if version := _installed(name):
+        raise UsageError(
+            f"{name} {version} is installed, but it is no plugin: it has no entry point in the group 'zoo'."
+            f" `zoo plugin check {name}` shows the lines of pyproject.toml that make it one"
+        )
     names = {offer.name for kind in ("algorithm", "env", "dataset", "mixer") for offer in zoo.offers(kind)}
     names |= {name for plugin in registry for provided in plugin.provides.values() for name in provided}
     names |= set(rows) | {plugin.distribution for plugin in registry}
     raise UnknownName("algorithm, environment, dataset, mixer or plugin", name, names, "`zoo list` shows them all.")
+
+
+def _installed(distribution: str) -> str:
+    """Its version; empty if no distribution of that name is installed, or it could not be one's."""
+    try:
+        return metadata.version(distribution)
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
 
 
 def _show(shown: Card) -> None:
