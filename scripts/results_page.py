@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,22 @@ import matplotlib.pyplot as plt
 
 from zoo_core.training.scores import Score
 
-ALGORITHMS = ("bc", "td3bc", "iql", "omar", "macql", "cfcql", "icql-qs", "spacql")
+COLOURS = {
+    "bc": "#7f7f7f",
+    "td3bc": "#bab0ac",
+    "iql": "#9c755f",
+    "omar": "#f28e2b",
+    "macql": "#b07aa1",
+    "cfcql": "#4e79a7",
+    "icql-qs": "#59a14f",
+    "spacql": "#e15759",
+}
+"""Of each algorithm, in the order of the tables; any other comes last, in one colour."""
+OTHERS_COLOUR = "#17becf"
 QUALITIES = ("expert", "medium", "medium-replay", "random")
-COLOURS = dict(
-    zip(
-        ALGORITHMS,
-        ("#7f7f7f", "#bab0ac", "#9c755f", "#f28e2b", "#b07aa1", "#4e79a7", "#59a14f", "#e15759"),
-        strict=True,
-    )
-)
+"""In the order of the tables; any other comes last."""
+WEIGHTS = (0.25, 0.42)
+"""The range that every figure of weights shows at least, so that they compare."""
 Results = dict[tuple[str, str], list[dict[str, Any]]]
 """(quality, algorithm) → the results of all its seeds."""
 PUBLISHED = "published"
@@ -35,8 +43,8 @@ Written by `python scripts/ledger.py report` from the files under `results/`; do
 command, settings, hashes, curve and final score.
 
 A score is the undiscounted team return of the deterministic policy after the last iteration, over 1,000 episodes of
-fixed seeds: raw, and normalised as 100 · (S − random) / (expert − random) with the reference pair of the published
-tables. Data: our own, rolled out from the policies that ship with `zoo-mpe`; the published columns used the
+fixed seeds: raw, and normalised as 100 · (S − random) / (expert − random) with the reference pair named under its
+table. Data: our own, rolled out from the policies that ship with `zoo-mpe`; the published columns used the
 benchmark's. With one seed the interval (±) is over episodes and says nothing about training again; with several it is
 over seeds."""
 
@@ -69,9 +77,7 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
     """One environment's table at one budget, and its figures."""
     rows = [
         row(found[quality, algorithm], published.get(quality, {}).get(algorithm))
-        for quality in QUALITIES
-        for algorithm in ALGORITHMS
-        if (quality, algorithm) in found
+        for quality, algorithm in sorted(found, key=lambda cell: (_rank(QUALITIES, cell[0]), _rank(COLOURS, cell[1])))
     ]
     head = [
         "data", "its return", "algorithm", "preset", "iterations", "seeds",
@@ -83,12 +89,29 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
         heading += f", {budget:,} iterations"
         short = [f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers."]
     parts = [heading, *short, "\n".join("| " + " | ".join(line) + " |" for line in table)]
+    reference = next(iter(found.values()))[0]["reference"]
     parts.append(
+        f"Normalised with random {reference['random']:g} and expert {reference['expert']:g}: {reference['source']}. "
         "*best* is the best periodic evaluation over 100 episodes, picked with hindsight. *published* is the SPaCQL "
         "paper's mean ± standard deviation over five seeds, on the benchmark's own data. *minutes* of training on one "
         "thread, with another run beside it."
     )
+    if not comparable(reference):
+        parts.append(
+            "The published numbers here are of **another prey**, so of another game, normalised with that game's pair: "
+            "they say how the methods rank there, not which scores to expect here."
+        )
     return parts + [f"![{name}](figures/{name}.png)" for name in figures]
+
+
+def comparable(reference: dict[str, Any]) -> bool:
+    """Whether scores are normalised with the pair of the published tables, in the same game."""
+    return not reference["source"].startswith("own prey")
+
+
+def _rank(known: Collection[str], name: str) -> tuple[int, str]:
+    """Sorts by the place among the known ones, the others after them by name."""
+    return (list(known).index(name) if name in known else len(known), name)
 
 
 def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]:
@@ -110,17 +133,22 @@ def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]
         str(len(seeds)),
         f"{score.mean:.1f}",
         f"{score.half_width:.1f}",
-        f"**{scale * (score.mean - reference['random']):.1f}**",
-        f"{scale * (best - reference['random']):.1f}",
-        "" if published is None else " ± ".join(f"{x:g}" for x in published),
+        f"**{scale * (score.mean - reference['random']):z.1f}**",
+        f"{scale * (best - reference['random']):z.1f}",
+        "" if published is None else _published(published, reference),
         f"{sum(r['train_seconds'] for r in seeds) / len(seeds) / 60:.0f}",
     ]
 
 
+def _published(numbers: list[float], reference: dict[str, Any]) -> str:
+    shown = " ± ".join(f"{x:g}" for x in numbers)
+    return shown if comparable(reference) else f"{shown} (another prey)"
+
+
 def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:
-    """The curves, and where they were logged the weights w_k and the disagreement u. Returns the figures' names."""
+    """The curves, and SPaCQL's weights w_k. Returns the figures' names."""
     figures.mkdir(parents=True, exist_ok=True)
-    qualities = [quality for quality in QUALITIES if any(q == quality for q, _ in found)]
+    qualities = sorted({quality for quality, _ in found}, key=lambda q: _rank(QUALITIES, q))
     names = [_grid(f"{stem}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
     weighted = [quality for quality in qualities if (quality, "spacql") in found]
     if weighted:
@@ -149,17 +177,18 @@ def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -
 
 def _curves(axes: Any, found: Results, quality: str) -> None:
     """Return against iteration; the interval of each evaluation over its episodes."""
-    for algorithm in ALGORITHMS:
-        for result in found.get((quality, algorithm), []):
+    for algorithm in sorted({name for q, name in found if q == quality}, key=lambda name: _rank(COLOURS, name)):
+        for result in found[quality, algorithm]:
             if algorithm == "bc":  # its iterations are not the others': the last score as a line
                 axes.axhline(result["final"]["mean"], color=COLOURS["bc"], lw=1.2, label="bc")
                 axes.axhline(result["dataset"]["return"], color="#999999", lw=1, ls=":", label="data")
                 continue
+            colour = COLOURS.get(algorithm, OTHERS_COLOUR)
             iteration, mean, std, episodes = map(list, zip(*result["curve"], strict=True))
             half = [Score(m, s, int(e)).half_width for m, s, e in zip(mean, std, episodes, strict=True)]
             low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-            axes.plot(iteration, mean, color=COLOURS[algorithm], lw=1.4, label=algorithm)
-            axes.fill_between(iteration, low, high, color=COLOURS[algorithm], alpha=0.15, lw=0)
+            axes.plot(iteration, mean, color=colour, lw=1.4, label=algorithm)
+            axes.fill_between(iteration, low, high, color=colour, alpha=0.15, lw=0)
     axes.set_ylabel("return")
 
 
@@ -172,4 +201,5 @@ def _weights(axes: Any, found: Results, quality: str) -> None:
         axes.plot(metrics["iteration"], values, color=colour, lw=1.4, label=f"$w_{k + 1}$")
     axes.axhline(1 / len(weights), color="#999999", lw=1, ls=":", label=f"1/{len(weights)}")
     axes.set_ylabel("weight")
-    axes.set_ylim(0.25, 0.42)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, WEIGHTS[0]), max(high, WEIGHTS[1]))

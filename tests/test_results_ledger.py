@@ -25,7 +25,8 @@ def result(algorithm, seed, mean):
     score = {"mean": mean, "std": 10.0, "episodes": 100}
     return {
         "quality": "random", "algorithm": algorithm, "seed": seed, "preset": "published",
-        "settings": {"iterations": 2001}, "dataset": {"return": 160.0}, "reference": {"random": 100.0, "expert": 200.0},
+        "settings": {"iterations": 2001}, "dataset": {"return": 160.0},
+        "reference": {"random": 100.0, "expert": 200.0, "source": "as published"},
         "final": score, "best": {**score, "mean": mean + 5}, "train_seconds": 600.0,
         "curve": [[0, 100.0, 1.0, 100], [2001, mean, 1.0, 100]],
         "metrics": {"iteration": [0, 2001], "critic/w/0": [0.5, 0.6], "critic/w/1": [0.5, 0.4]},
@@ -80,6 +81,30 @@ def test_a_short_budget_stands_in_a_table_of_its_own_that_says_so(scripts, tmp_p
     assert "## mpe-cn\n" in page
     assert "## mpe-cn, 500 iterations\n" in page
     assert (tmp_path / "docs" / "figures" / "mpe-cn-500it-curves.png").stat().st_size > 1000
+
+
+def test_scores_against_our_own_prey_name_their_pair_and_mark_the_published_numbers_as_another_games(scripts, tmp_path):
+    own = {**result("spacql", 0, 150.0), "reference": {"random": 90.0, "expert": 210.0, "source": "own prey: played"}}
+    write_results(tmp_path / "results", own)
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    page = (tmp_path / "docs" / "results.md").read_text()
+    assert cells_of(page)[0][8:11] == ["**50.0**", "54.2", "78.2 ± 14 (another prey)"]
+    assert "Normalised with random 90 and expert 210: own prey: played." in page
+    assert "of **another prey**" in page
+    write_results(tmp_path / "results", result("spacql", 0, 150.0))
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    assert "another prey" not in (tmp_path / "docs" / "results.md").read_text()
+
+
+def test_no_result_is_left_out_whatever_its_algorithm_and_data_are_called(scripts, tmp_path):
+    results = [result("zeta", 0, 150.0), result("bc", 0, 150.0), {**result("bc", 0, 150.0), "quality": "correlated"}]
+    write_results(tmp_path / "results", *results)
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    page = (tmp_path / "docs" / "results.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:]] for line in page.splitlines() if line.startswith("| ")]
+    assert [(row[0], row[2]) for row in rows[2:]] == [("random", "bc"), ("random", "zeta"), ("correlated", "bc")]
 
 
 def test_a_cell_with_a_budget_says_it_in_its_command_and_its_file(scripts):
