@@ -287,7 +287,7 @@ def test_an_installed_entry_is_checked_alone_and_its_package_with_it(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_PLUGINS", "zoo-mixers")
-    code, rows = check("vdn")
+    code, rows = check("vdn", "--seconds", "inf")
     assert code == 0
     assert {row["about"] for row in rows.values()} == {"package", "mixer vdn"}
 

@@ -21,6 +21,8 @@ Say = Callable[[dict[str, Any]], None]
 
 IMPORT = "the_factory_can_be_imported"
 LISTING = "the_claims_can_be_listed"
+LONGEST = 86_400.0
+"""Seconds beyond which there is no limit: clocks of the system hold no endless ones."""
 BEFORE = -1
 """The number of what comes before the kit's own claims, which are numbered from zero."""
 
@@ -113,6 +115,7 @@ def _import(factory: str) -> None:
 
 def _watch(seconds: float) -> None:
     """Say on standard error where the process is once the time is up; and end it if the parent has not done so."""
+    seconds = min(seconds, LONGEST)
     faulthandler.dump_traceback_later(seconds)
     if hasattr(signal, "alarm"):
         signal.alarm(math.ceil(seconds) + 10)  # nobody else ends a plugin that hangs if the parent was killed
