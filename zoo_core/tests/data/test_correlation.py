@@ -68,6 +68,31 @@ def test_gaussian_noise_shared_by_three_agents_gains_its_mutual_information(tmp_
     assert found.agents == pytest.approx([found.gain] * AGENTS, rel=0.1)
 
 
+def test_a_dimension_that_never_moves_has_a_figure_and_gains_nothing(tmp_path):
+    def noise(rng, obs):
+        values = independent(rng, obs)
+        values[:, :, 2, 1] = (0.3 - 0.2 * np.sin(obs[:, :, 2, 1])) / NOISE
+        return values
+
+    data = write(tmp_path / "set", noise)
+    assert np.ptp(data.action.numpy()[:, 2, 1]) < 1e-6
+    found = action_correlation(data)
+    assert abs(found.gain) <= found.half_width + 3e-4
+    assert abs(found.canonical) < 0.05
+
+
+def test_what_is_blurred_away_is_mostly_the_error_that_networks_of_deterministic_agents_share(tmp_path, monkeypatch):
+    def bent(rng, obs):
+        """All agents alike, without noise: nothing depends on another's action, yet their networks err alike."""
+        return np.sin(obs.sum(axis=2, keepdims=True) + np.arange(AGENTS)[:, None])
+
+    data = write(tmp_path / "set", bent)
+    blurred = action_correlation(data).gain
+    monkeypatch.setattr(correlation, "BLUR", 0.0)
+    assert action_correlation(data).gain > 0.05
+    assert blurred < 0.05
+
+
 def test_dependence_whose_sign_the_state_decides_is_found_although_no_canonical_correlation_shows_it(tmp_path):
     def noise(rng, obs):
         """Agents 0 and 1 share their noise, with a sign that agent 2's observation gives."""

@@ -8,7 +8,9 @@ the conditional mutual information I(a_i; a_-i | s), zero for factorised behavio
 a stronger model may find more. The correction begins where the state alone ended, so that an imperfect network costs
 both sides the same and the difference is of second order in its error.
 
-Continuous actions have a Gaussian residual of constant covariance, discrete ones a softmax.
+Continuous actions have a Gaussian residual of constant covariance, discrete ones a softmax. Where nothing is random in
+an action, its residual is the network's error alone, which other agents' errors tell something about: continuous
+actions are therefore blurred a little, and dependence finer than that does not count.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from zoo_core.data.dataset import Dataset
 
 CORRELATION_FILE = "action_correlation.json"
-VERSION = 1
+VERSION = 2
 """Rises when the method changes, so that kept figures of another method are not shown."""
 
 MAX_ROWS, MAX_EPISODES, MIN_EPISODES = 100_000, 12_000, 40
@@ -41,6 +43,8 @@ PARTS = (0.6, 0.8)
 """Shares of the episodes at which the second and the third part begin."""
 HIDDEN, UPDATES, BATCH, RATE = 64, 1000, 512, 3e-3
 STATE_FEATURES, JOINT_FEATURES = 16, 64
+BLUR = 0.02
+"""Standard deviation of the independent noise added to continuous actions, in half the range between their bounds."""
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
@@ -85,7 +89,9 @@ def action_correlation(dataset: Dataset) -> ActionCorrelation | None:
     if dataset.team.discrete:
         likelihood = _Softmax(torch.from_numpy(action), None if mask is None else torch.from_numpy(mask))
     else:
-        likelihood = _Gaussian(torch.from_numpy(action))
+        reach = (dataset.team.action_high - dataset.team.action_low) / 2
+        blurred = action + BLUR * reach * rng.standard_normal(action.shape, dtype=np.float32)
+        likelihood = _Gaussian(torch.from_numpy(blurred))
     residual = _expect(inputs, likelihood, np.flatnonzero(part == 0), seed)
     gains = _gains(state, residual, likelihood, part, rng)
     return _summary(gains, episode[part == 2], _canonical(residual[part == 1], residual[part == 2]))
@@ -305,7 +311,9 @@ def _white(residual: Array, which: str, agent: int) -> Array:
 
 
 def _summary(gains: Array, episode: NDArray[Any], canonical: float) -> ActionCorrelation:
-    """The mean gain; its interval by the ratio estimate over episodes, whose numbers of steps differ."""
+    """The mean gain; its t interval by the ratio estimate over episodes, whose numbers of steps differ."""
+    from zoo_core.training.scores import t_quantile
+
     _, index = np.unique(episode, return_inverse=True)
     sums = np.bincount(index, weights=gains.mean(axis=1))
     steps = np.bincount(index).astype(np.float64)
@@ -313,7 +321,8 @@ def _summary(gains: Array, episode: NDArray[Any], canonical: float) -> ActionCor
     count = len(steps)
     deviation = np.sqrt(np.square(sums - mean * steps).sum() / (count * (count - 1))) / steps.mean()
     per_agent = tuple(float(value) for value in gains.mean(axis=0))
-    return ActionCorrelation(float(mean), float(1.96 * deviation), per_agent, canonical, count, len(gains))
+    half_width = float(t_quantile(count - 1) * deviation)
+    return ActionCorrelation(float(mean), half_width, per_agent, canonical, count, len(gains))
 
 
 def _digest(data_hash: str, content: dict[str, Any] | None) -> str:
