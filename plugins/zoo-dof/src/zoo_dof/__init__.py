@@ -1,0 +1,1 @@
+"""DoF: diffusion factorised over agents."""

@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_dof.plugin"
+
+
+def test_dof_keeps_the_contract(zoo_claim):
+    zoo_claim()
