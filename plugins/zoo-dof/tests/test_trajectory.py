@@ -243,6 +243,14 @@ def test_what_cannot_be_built_says_what_to_do():
         DoFTrajectory(TEAM, DoFTrajectoryConfig())
     with pytest.raises(SettingError, match="horizon must be divisible by 4, not 6"):
         DoFTrajectory(TEAM, DoFTrajectoryConfig(network="unet", horizon=6), statistics=STATISTICS)
+    with pytest.raises(SettingError, match="embedding must be an even number, not 5"):
+        DoFTrajectory(TEAM, DoFTrajectoryConfig(embedding=5), statistics=STATISTICS)
+    for multipliers in ((), (1, 0), (1.5,)):
+        with pytest.raises(SettingError, match="multipliers must be whole numbers of at least 1"):
+            DoFTrajectory(TEAM, DoFTrajectoryConfig(network="unet", multipliers=multipliers), statistics=STATISTICS)
+
+
+def test_without_an_episode_limit_labels_are_paces_of_rewards_without_an_end():
     endless = dataclasses.replace(TEAM, episode_limit=0)
     alg = DoFTrajectory(endless, make()[0].config, statistics=STATISTICS)
     batch = windows()

@@ -84,7 +84,7 @@ class DoFTrajectory(Algorithm):
             raise ZooError(
                 "dof-trajectory scales observations and returns by the data's statistics: build it with them"
             )
-        _require_lengths_that_halve(config)
+        _require_sizes_that_fit(config)
         self.standard = Standard(statistics.obs_mean, statistics.obs_std)
         limit = team.episode_limit
         self.mean_pace = statistics.return_mean / limit if limit else statistics.reward_mean
@@ -172,7 +172,10 @@ class DoFTrajectory(Algorithm):
         return error.sum((0, 2, 3)).div(len(error) * error.shape[2] * self.features.sum(-1)).mean()
 
     def plans(self, batch: Batch) -> Tensor:
-        """x_0 [B, n, H, o] of windows of observations; behind an episode's end its last one again."""
+        """x_0 [B, n, H, o] of windows: the present observation, standardised, and the way to each later one.
+
+        Ways are in units of `way_scale`; without `relative` later observations are standardised too.
+        """
         obs = _held(batch).transpose(1, 2)
         now = self.standard(obs[:, :, 0]).unsqueeze(2)
         if self.config.relative:
@@ -227,7 +230,7 @@ class DoFTrajectory(Algorithm):
     # --- planning ------------------------------------------------------------------------------------------------
 
     def sample(self, now: Tensor, start: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Plans [E, n, H, o] from the present `now` [E, n, o] and noise `start` [E, n, H, o]; all standardised."""
+        """Plans [E, n, H, o] from the present `now` [E, n, o] and noise `start` [E, n, H, o], scaled as `plans`."""
         c = self.config
         label = torch.full(now.shape[:2], c.target_return, device=now.device)
         both = torch.cat((label, label))
@@ -273,9 +276,18 @@ def pinned(plan: Tensor, now: Tensor) -> Tensor:
     return torch.cat((now.unsqueeze(2), plan[:, :, 1:]), 2)
 
 
-def _require_lengths_that_halve(config: DoFTrajectoryConfig) -> None:
+def _require_sizes_that_fit(config: DoFTrajectoryConfig) -> None:
+    if config.embedding % 2:
+        raise SettingError(f"dof-trajectory: embedding must be an even number, not {config.embedding}")
+    if config.network != "unet":
+        return
+    if not config.multipliers or not all(isinstance(m, int) and m >= 1 for m in config.multipliers):
+        raise SettingError(
+            "dof-trajectory: multipliers must be whole numbers of at least 1, one for each level of the U-net,"
+            f" not {list(config.multipliers)}"
+        )
     halvings = len(config.multipliers) - 1
-    if config.network == "unet" and config.horizon % 2**halvings:
+    if config.horizon % 2**halvings:
         raise SettingError(
             f"dof-trajectory: a U-net of {halvings + 1} levels halves the plan {halvings} times: horizon must be"
             f" divisible by {2**halvings}, not {config.horizon}"

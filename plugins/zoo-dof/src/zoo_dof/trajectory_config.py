@@ -40,7 +40,9 @@ class DoFTrajectoryConfig(AlgorithmConfig):
         source="the paper's h",
         choices=("concat", "w-concat"),
     )
-    share: bool = setting(False, "One network for all agents instead of one for each.", source="the paper")
+    share: bool = setting(
+        False, "One network for all agents instead of one for each.", source="the paper: one model for each"
+    )
     horizon: int = setting(8, "Observations in a plan, the present one among them.", source="our choice", at_least=2)
     relative: bool = setting(
         True,
@@ -74,11 +76,13 @@ class DoFTrajectoryConfig(AlgorithmConfig):
     sampler: str = setting(
         "ddim",
         "The way back from noise: without further noise (ddim) or with (ddpm).",
-        source="the paper",
+        source="DoF's settings have it; its code overwrites the choice",
         choices=("ddim", "ddpm"),
     )
     sampling_steps: int = setting(10, "Steps of the way back.", source="our choice; 15 in DoF's settings", at_least=1)
-    temperature: float = setting(0.5, "Size of the noise that sampling starts from.", source=CODE, at_least=0)
+    temperature: float = setting(
+        0.5, "Size of the noise that sampling starts from, and of what ddpm adds.", source=CODE, at_least=0
+    )
     bound: float = setting(
         4.0, "Largest size of a clean plan's features, in deviations.", source="our choice", at_least=0.1
     )
