@@ -74,7 +74,7 @@ class OMARConfig(AlgorithmConfig):
     search_floor: float = setting(
         1e-10,
         "Least standard deviation of a round.",
-        source="CFCQL maddpg_cc.py; OMAR has none, and its code stops with an error where all samples are equal",
+        source="CFCQL maddpg_cc.py; OMAR has none, its code stops on present PyTorch where all samples are equal",
         at_least=0,
     )
     norm: str = setting(

@@ -6,9 +6,10 @@ mean and deviation that they have in the data:
 
     y_i = r_i + γ (1 − d) min_h Q̄_{i,h}(o_i', clip(π_i'(o_i') + ε))                       TD3's smoothed clipped target
     L_i = Σ_h E (Q_{i,h}(o_i, a_i) − y_i)²
-    L_π = E[ −λ_i Q_{i,1}(o_i, π_i(o_i)) + (π_i(o_i) − a_i)² ],   λ_i = α / E |Q_{i,1}(o_i, π_i(o_i))|       Eqs. 3 to 5
+    L_π = E[ −λ_i Q_{i,1}(o_i, π_i(o_i)) + (π_i(o_i) − a_i)² ],   λ_i = α / E |Q_{i,1}(o_i, π_i(o_i))|       Eqs. 3, 5
 
-Policies and targets move every `policy_delay` updates of the critics. Actions are scaled to (−1, 1) in the second term.
+Normalised observations are Eq. 4. Policies and targets move every `policy_delay` updates of the critics. Actions are
+scaled to (−1, 1) in the second term.
 """
 
 from __future__ import annotations
