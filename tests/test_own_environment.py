@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from zoo_cli.main import main
+from zoo_core import load_zoo
 from zoo_core.data import open_dataset
+from zoo_core.testing import check_env
 
 PAGE = (Path(__file__).parents[1] / "docs" / "environments.md").read_text(encoding="utf-8")
 SOURCE = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL) if "class Meeting" in block)
 SOURCE = SOURCE.replace("class Meeting", "class TestedMeeting")
-RENDER = """
-    def render(self):
-        return np.full((16, 16, 3), 200, np.uint8)
-"""
 TASK = "pettingzoo:tested_meeting:TestedMeeting,max_cycles=6"
 SHORT = ("--iterations", "4", "--eval-every", "4", "--eval-episodes", "4", "--final-episodes", "4", "--compile", "off")
 
@@ -26,7 +24,7 @@ SHORT = ("--iterations", "4", "--eval-every", "4", "--eval-episodes", "4", "--fi
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with the user's module, an empty cache, and a way to run commands in it."""
-    (tmp_path / "tested_meeting.py").write_text(SOURCE + RENDER)
+    (tmp_path / "tested_meeting.py").write_text(SOURCE)
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ZOO_DATA", raising=False)
     monkeypatch.setattr(sys, "path", sys.path[:])
@@ -46,6 +44,7 @@ def test_an_environment_of_ones_own_needs_no_plugin(here, capsys):
     code, out, err = zoo(*train, "--quiet")
     assert code == 0, err
     assert "bc on meeting/random: return" in out
+    assert [str(check) for check in check_env(load_zoo().find("env", TASK)) if check.outcome == "fail"] == []
     (run,) = [path.parent for path in here.glob("runs/*/*/*/*/config.json")]
     assert run.relative_to(here).parts[1] == "pettingzoo-tested_meeting-testedmeeting-max_cycles-6"
     config, manifest = (json.loads((run / name).read_text()) for name in ("config.json", "manifest.json"))

@@ -123,6 +123,7 @@ def test_two_plugins_with_one_name_are_both_listed_by_their_full_names(zoo_of_fa
     listed = zoo_of_faults[0].zoo("list", "algos").stdout
     assert "zoo-twin-a:twin" in listed
     assert "zoo-twin-b:twin" in listed
+    assert "is offered by zoo-twin-b too" in zoo_of_faults[0].zoo("list", "plugins").stdout
 
 
 def test_an_ambiguous_name_says_how_to_choose_and_the_full_name_chooses(zoo_of_faults: tuple[Machine, dict]) -> None:

@@ -7,7 +7,6 @@ import shutil
 import sys
 import sysconfig
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -79,7 +78,10 @@ def requirements(owner: str) -> Iterator[Check]:
         wanted = f"{requirement.name}{requirement.specifier}"
         need = f"{owner} can use {wanted}" if optional else f"{owner} needs {wanted}"
         found = f"{version or 'not installed'}; {need}"
-        yield Check(requirement.name, "warn" if optional else "bad", found, install_hint(requirement.name, wanted))
+        mend = install_hint(requirement.name, wanted)
+        if requirement.name == "zoo-core" and version is not None:  # the core at hand would only be installed again
+            mend = f"install a version of {owner} that works with zoo-core {version}, or the zoo-core it wants"
+        yield Check(requirement.name, "warn" if optional else "bad", found, mend)
 
 
 def check_plugins(zoo: Zoo) -> Iterator[Check]:
@@ -95,16 +97,9 @@ def check_plugins(zoo: Zoo) -> Iterator[Check]:
             yield Check(row.distribution, "ok", f"off: {row.reason}")
         else:
             yield _healthy(zoo, row.distribution, row.import_seconds, row.heavy)
-    for kind in ("algorithm", "env", "dataset", "mixer"):
-        for name, count in Counter(offer.name for offer in zoo.offers(kind)).items():
-            if count > 1:
-                owners = [offer for offer in zoo.offers(kind) if offer.name == name]
-                yield Check(
-                    f"{kind} {name}",
-                    "warn",
-                    f"offered by {' and '.join(offer.distribution for offer in owners)}",
-                    f"say which: {' or '.join(offer.qualified_name for offer in owners)}",
-                )
+    for (kind, name), owners in zoo.shared_names().items():
+        choices = " or ".join(f"{owner}:{name}" for owner in owners)
+        yield Check(f"{kind} {name}", "warn", f"offered by {' and '.join(owners)}", f"say which: {choices}")
 
 
 def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]) -> Check:
@@ -133,7 +128,7 @@ def _healthy(zoo: Zoo, distribution: str, seconds: float, heavy: tuple[str, ...]
 def _unloadable(distribution: str, error: Exception) -> Check:
     """A factory that cannot be imported: what the plugin requires and has not explains it, if anything does."""
     lacking = [c for c in requirements(distribution) if c.state == "bad" and c.topic != distribution]
-    found = str(error) or type(error).__name__
+    found = str(error).removesuffix(". `zoo doctor` says how to mend it") or type(error).__name__
     if not lacking:
         return Check(distribution, "bad", found, f"reinstall {distribution}")
     missing = "; ".join(f"{c.topic} is {c.found}" for c in lacking)

@@ -39,8 +39,9 @@ def test_plugins_show_state_core_cost_source_and_what_they_provide_or_why_not(to
     assert run("list", "plugins")[1].splitlines()[1:] == [
         "  plugin     version  state   core   import  source  provides, or why not",
         "  zoo-bc     0.1.0    broken                         it raised",
-        "  zoo-other  2.0      ok             300 ms          mixer: mix; imports numpy at once, as it should not",
-        "  zoo-toy    1.0      ok      >=0.1  1 ms    index   algorithm: toy",
+        "  zoo-other  2.0      ok             300 ms          mixer: mix; mixer mix is offered by zoo-toy too;"
+        " imports numpy at once, as it should not",
+        "  zoo-toy    1.0      ok      >=0.1  1 ms    index   algorithm: toy; mixer mix is offered by zoo-other too",
     ]
 
 
@@ -90,6 +91,7 @@ def test_json_of_plugins_holds_every_column(toy: Zoo, run: Run) -> None:
         "heavy": [],
         "core_range": ">=0.1",
         "source": "index",
+        "shared": {"mixer mix": ["zoo-other"]},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def list_command(what: str | None, as_json: bool, refresh: bool, available: bool
     elif available:
         _show_missing(missing, what)
     elif what == "plugins":
-        _show_plugins(zoo.plugins)
+        _show_plugins(zoo)
     elif what:
         _show_offers(what, zoo.offers(KINDS[what]))
         _show_broken(zoo.plugins)
@@ -74,7 +74,8 @@ def _as_json(zoo: Zoo, missing: Sequence[Known], what: str | None, available: bo
                 for offer in zoo.offers(KINDS[kind])
             ]
         if what in (None, "plugins"):
-            found["plugins"] = [row.as_json() for row in zoo.plugins]
+            shared = zoo.shared_names()
+            found["plugins"] = [{**row.as_json(), "shared": _shared(row, shared)} for row in zoo.plugins]
     if available or what is None:
         found["available"] = [
             {
@@ -120,8 +121,9 @@ def _extra(what: str, entry: Any) -> tuple[str, ...]:
     return (entry.default_quality,) if what == "envs" else ()
 
 
-def _show_plugins(rows: Sequence[PluginRow]) -> None:
+def _show_plugins(zoo: Zoo) -> None:
     """A line per plugin; on a terminal, which is narrower, some columns stand below others."""
+    rows, shared = zoo.plugins, zoo.shared_names()
     show_heading(f"Plugins ({len(rows)})")
     broken = [index for index, row in enumerate(rows) if row.state == "broken"]
     cost = [f"{row.import_seconds * 1000:.0f} ms" if row.healthy else "" for row in rows]
@@ -133,7 +135,7 @@ def _show_plugins(rows: Sequence[PluginRow]) -> None:
                     (row.distribution, row.version),
                     (row.state, ms),
                     (row.core_range,),
-                    (_offered(row, NEXT), _place(row)),
+                    (_offered(row, shared, NEXT), _place(row)),
                 )
             )
             for row, ms in zip(rows, cost, strict=True)
@@ -142,16 +144,30 @@ def _show_plugins(rows: Sequence[PluginRow]) -> None:
         show_table(headers, cells, red=broken)
         return
     cells = [
-        (row.distribution, row.version, row.state, row.core_range, ms, _place(row), _offered(row))
+        (row.distribution, row.version, row.state, row.core_range, ms, _place(row), _offered(row, shared))
         for row, ms in zip(rows, cost, strict=True)
     ]
     show_table(("plugin", "version", "state", "core", "import", "source", "provides, or why not"), cells, red=broken)
 
 
-def _offered(row: PluginRow, separator: str = "; ") -> str:
+SharedNames = Mapping[tuple[str, str], tuple[str, ...]]
+
+
+def _offered(row: PluginRow, shared: SharedNames, separator: str = "; ") -> str:
     """What a plugin provides, and what is wrong with it."""
-    found = row.reason or separator.join(f"{kind}: {', '.join(names)}" for kind, names in row.provides.items())
-    return f"{found}{separator}imports {', '.join(row.heavy)} at once, as it should not" if row.heavy else found
+    parts = [row.reason] if row.reason else [f"{kind}: {', '.join(names)}" for kind, names in row.provides.items()]
+    parts += [f"{name} is offered by {' and '.join(others)} too" for name, others in _shared(row, shared).items()]
+    parts += [f"imports {', '.join(row.heavy)} at once, as it should not"] if row.heavy else []
+    return separator.join(parts)
+
+
+def _shared(row: PluginRow, shared: SharedNames) -> dict[str, list[str]]:
+    """`kind name` → the other plugins that offer it, for what this one shares with them."""
+    return {
+        f"{kind} {name}": [owner for owner in owners if owner != row.distribution]
+        for (kind, name), owners in shared.items()
+        if row.distribution in owners
+    }
 
 
 def _place(row: PluginRow) -> str:

@@ -111,6 +111,14 @@ class Zoo:
         }
         return by_kind[kind]
 
+    def shared_names(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(kind, name) → distributions, of every name that more than one of them offers."""
+        owners: dict[tuple[str, str], list[str]] = {}
+        for kind in OPTIONS:
+            for offer in self.offers(kind):
+                owners.setdefault((kind, offer.name), []).append(offer.distribution)
+        return {key: tuple(found) for key, found in owners.items() if len(found) > 1}
+
     @overload
     def find(self, kind: Literal["algorithm"], name: str) -> AlgorithmEntry: ...
     @overload
