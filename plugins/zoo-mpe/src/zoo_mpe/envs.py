@@ -12,6 +12,7 @@ from zoo_core import Step, TeamSpec, UsageError
 from zoo_mpe.physics import Float, ParticleWorld
 from zoo_mpe.prey import TRAINED, Prey, make_prey
 from zoo_mpe.scenarios import EPISODE_LIMIT, ForestWorld, Scenario, Spread, Tag
+from zoo_mpe.scores import REFERENCE
 
 NOT_STARTED = -1
 
@@ -203,5 +204,5 @@ def _team(scenario: Scenario, prey: Prey | None, *, own: bool) -> TeamSpec:
         episode_limit=EPISODE_LIMIT,
         reward="shared" if scenario.shared_reward and learners == scenario.team else "per_agent",
         scripted=tuple(f"{name}={prey.name}" for name in names[learners:]) if prey is not None else (),
-        reference=scenario.reference if own and learners == scenario.team else None,
+        reference=REFERENCE[scenario.name] if own and learners == scenario.team else None,
     )

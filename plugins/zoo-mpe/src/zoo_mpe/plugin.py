@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zoo_core import DatasetEntry, EnvEntry, ReferenceScores, Source, hookimpl
+from zoo_core import DatasetEntry, EnvEntry, Source, hookimpl
+from zoo_mpe.scores import REFERENCE
 
 OMAR = Source(
     paper="Pan et al., Plan Better Amid Conservatism: Offline Multi-Agent RL with Actor Rectification (ICML 2022)",
@@ -16,7 +17,6 @@ OWN_PREY = (
     "published reference returns do not apply (random/expert with the benchmark's own prey: {published}) and scores "
     "are on a scale of our own; a file of the benchmark's prey restores its game: prey=PATH"
 )
-OWN_REFERENCE = "own prey: uniform predators and our expert without noise (python -m zoo_mpe.reference)"
 
 ENVS = (
     EnvEntry(
@@ -28,7 +28,7 @@ ENVS = (
         convention=PHYSICS,
         agents=3,
         default_quality="medium-replay",
-        reference=ReferenceScores(159.8, 516.8, "OMAR and CFCQL (published random and expert returns)"),
+        reference=REFERENCE["mpe-cn"],
     ),
     EnvEntry(
         name="mpe-pp",
@@ -39,7 +39,7 @@ ENVS = (
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-4.1/185.6')}",
         agents=3,
         default_quality="medium-replay",
-        reference=ReferenceScores(-5.1, 205.5, OWN_REFERENCE),
+        reference=REFERENCE["mpe-pp"],
     ),
     EnvEntry(
         name="mpe-world",
@@ -50,7 +50,7 @@ ENVS = (
         convention=f"{PHYSICS}. {OWN_PREY.format(published='-6.8/79.5')}",
         agents=3,
         default_quality="medium-replay",
-        reference=ReferenceScores(-7.6, 84.8, OWN_REFERENCE),
+        reference=REFERENCE["mpe-world"],
     ),
 )
 

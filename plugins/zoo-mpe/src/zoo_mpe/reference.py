@@ -2,7 +2,7 @@
 
     python -m zoo_mpe.reference --env mpe-pp
 
-plays 20,000 episodes of each. `scenarios.py` and `plugin.py` hold the result, rounded to a tenth.
+plays 20,000 episodes of each. `scores.py` holds the result, rounded to a tenth.
 """
 
 from __future__ import annotations

@@ -13,15 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core import ReferenceScores, uniforms
+from zoo_core import uniforms
 from zoo_mpe.physics import Body, Float, ParticleWorld
 
 EPISODE_LIMIT = 25
 PREDATORS = 3
 PREY = 3
 """Predators are agents 0 to 2; the prey is agent 3 and therefore sees the predators as its three other agents."""
-
-OWN_PREY = "own prey: uniform predators and our expert without noise (python -m zoo_mpe.reference)"
 
 
 class Scenario(ABC):
@@ -35,7 +33,6 @@ class Scenario(ABC):
         shared_reward: whether the team receives one reward.
         landmark_range: landmarks start uniformly within ±this; agents within ±1, at rest.
         obs_sizes: unpadded observation size of every agent.
-        reference: the returns that mean 0 and 100; in games with a prey, against the one that ships with this package.
     """
 
     name: str
@@ -45,7 +42,6 @@ class Scenario(ABC):
     shared_reward: bool
     landmark_range: float
     obs_sizes: tuple[int, ...]
-    reference: ReferenceScores | None = None
 
     def start(self, seeds: Sequence[int] | NDArray[np.int64]) -> tuple[Float, Float, Float]:
         """First states of the episodes with these seeds: positions, velocities [A, 2, C] and landmarks [L, 2, C]."""
@@ -86,7 +82,6 @@ class Spread(Scenario):
     shared_reward = False
     landmark_range = 1.0
     obs_sizes = (18, 18, 18)
-    reference = ReferenceScores(159.8, 516.8, "OMAR and CFCQL (published random and expert returns)")
 
     def observe_more(self, world: ParticleWorld, rest: Float) -> None:
         """Four zeros: what the two others say on a channel that the benchmark keeps silent."""
@@ -113,7 +108,6 @@ class Tag(Scenario):
     shared_reward = True
     landmark_range = 0.9
     obs_sizes = (16, 16, 16, 14)
-    reference = ReferenceScores(-5.1, 205.5, OWN_PREY)
     touch_reward = 10.0
     arena_weight = 1.0
 
@@ -154,7 +148,6 @@ class ForestWorld(Tag):
         *(Body("forest", 0.3, solid=False),) * 2,
     )
     obs_sizes = (24, 24, 24, 22)
-    reference = ReferenceScores(-7.6, 84.8, OWN_PREY)
     touch_reward = 5.0
     arena_weight = 2.0
     food, forests = slice(1, 3), slice(3, 5)
