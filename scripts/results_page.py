@@ -87,7 +87,11 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
     heading, short = f"## {env}", []
     if budget != PUBLISHED:
         heading += f", {budget:,} iterations"
-        short = [f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers."]
+        short = [
+            f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers. An "
+            "iteration of macql, cfcql, icql-qs and spacql has five updates of the critics, that of the others one of "
+            "each network: these have seen a fifth of the batches."
+        ]
     parts = [heading, *short, "\n".join("| " + " | ".join(line) + " |" for line in table)]
     reference = next(iter(found.values()))[0]["reference"]
     parts.append(
