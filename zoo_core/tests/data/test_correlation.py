@@ -16,7 +16,7 @@ EPISODES, STEPS, AGENTS, WIDTH = 1500, 20, 3, 2
 NOISE = 0.25
 
 
-def write(folder, noise, *, discrete=False, episodes=EPISODES):
+def write(folder, noise, *, discrete=False, episodes=EPISODES, mask=None):
     """A dataset whose continuous actions are a bent function of each agent's observation plus 0.25 · `noise(rng, obs)`,
     or whose discrete ones are `noise(rng, obs)`. `obs`: [episodes, STEPS, AGENTS, 2]."""
     folder.mkdir()
@@ -31,7 +31,7 @@ def write(folder, noise, *, discrete=False, episodes=EPISODES):
         mean = 0.2 * np.sin(obs[:, :-1])
         action = np.clip(mean + NOISE * noise(rng, obs[:, :-1]), -1, 1)
     last = np.broadcast_to(np.arange(STEPS) == STEPS - 1, (episodes, STEPS))
-    writer.add(obs, action, np.zeros((episodes, STEPS, AGENTS)), last & False, last)
+    writer.add(obs, action, np.zeros((episodes, STEPS, AGENTS)), last & False, last, action_mask=mask)
     writer.finish("constructed", {"kind": "test"})
     return Dataset.open(folder)
 
@@ -124,6 +124,23 @@ def test_discrete_actions_independent_and_equal(tmp_path):
     information = math.log(4) + same * math.log(same) + 3 * other * math.log(other)
     assert found.agents[:2] == pytest.approx([information] * 2, rel=0.1)
     assert abs(found.agents[2]) < 0.01
+
+
+def test_what_is_available_to_all_agents_alike_is_no_dependence(tmp_path):
+    """At every step the same two of four actions are available to all, and each agent picks one by itself."""
+    shape = (400, STEPS + 1, 1)
+    offered = np.random.default_rng(1).random((*shape, 4)).argsort(axis=-1)[..., :2].repeat(AGENTS, axis=2)
+    mask = np.zeros((*offered.shape[:-1], 4), bool)
+    np.put_along_axis(mask, offered, True, axis=-1)
+
+    def one_of_two(rng, obs):
+        pick = rng.integers(2, size=(*obs.shape[:3], 1))
+        return np.take_along_axis(offered[:, :-1], pick, axis=-1)[..., 0]
+
+    masked = action_correlation(write(tmp_path / "masked", one_of_two, discrete=True, episodes=400, mask=mask))
+    assert abs(masked.gain) <= masked.half_width + 2e-3
+    unknown = action_correlation(write(tmp_path / "unknown", one_of_two, discrete=True, episodes=400))
+    assert unknown.gain > 0.1
 
 
 def test_one_agent_or_a_handful_of_episodes_have_no_figure(tmp_path):

@@ -58,7 +58,8 @@ class ActionCorrelation:
         half_width: half of its 95% interval, over episodes; the fitted models are taken as given.
         agents: the gain of each agent.
         canonical: largest canonical correlation between one agent's residual and the others', its directions taken
-            from the second part and its value from the third; so it can be a little below zero.
+            from the second part and its value from the third. The largest over agents: without dependence a little
+            off zero, above it rather than below where there are many.
         episodes, steps: how many were held out.
     """
 
