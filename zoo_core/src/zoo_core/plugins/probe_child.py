@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-HEAVY = ("torch", "numpy", "gymnasium")
+HEAVY = ("torch", "numpy", "gymnasium", "pettingzoo", "matplotlib")
+"""What no hook module may import: it is read whenever plugins are listed."""
+
 NAME = re.compile(r"[a-z0-9][a-z0-9._:/-]*")
 FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
 

@@ -44,7 +44,7 @@ class PluginRow:
         reason: why it is not `ok`; empty otherwise.
         provides: names by kind (`algorithm`, `env`, `dataset`, `mixer`).
         import_seconds: what importing its hook module took when it was probed.
-        heavy: those of torch, numpy and gymnasium that its hook module imports, though it should not.
+        heavy: what its hook module imports of torch, numpy and the like, though it should not.
         core_range: the zoo-core versions it works with, by its own metadata, such as `>=0.1,<0.2`.
         source: where it was installed from; see `zoo_core.plugins.source`.
     """
