@@ -240,7 +240,8 @@ class Algorithm(nn.Module):
         Every parameter and buffer whose leading axis has one index for each agent is reordered along it, as are the
         statistics; the rest is left. That is right where each agent has networks of its own, or all share one that sees
         a single agent. Algorithms that read joint inputs or one-hot agent ids override it and reorder those inputs'
-        columns too. A mixer is left as it is.
+        columns too. A mixer is left as it is. Where agents cannot be exchanged, as they are updated one after the other
+        or ranked, override it to raise `NotImplementedError` with the reason: the kit then skips its claim.
         """
         index = torch.as_tensor(order)
         for tensor in [*self.parameters(), *self.buffers()]:

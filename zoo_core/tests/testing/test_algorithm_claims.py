@@ -128,6 +128,13 @@ class Chooses(Sound):
         return self.logits(obs, mask).argmax(-1), None
 
 
+class PeeksALittle(Chooses):
+    """Turns few choices: most are far from even."""
+
+    def act(self, obs, mask, memory, generator):
+        return super().act(obs + 0.01 * obs.mean(1, keepdim=True), mask, memory, generator)
+
+
 class PeeksAtMasks(Chooses):
     def act(self, obs, mask, memory, generator):
         turn = 1 - 2 * (mask.sum((1, 2)) % 2)  # by what is available to the whole team
@@ -210,6 +217,17 @@ class RelabelsItsIds(SharesWithIds):
 class RelabelsBackwards(RelabelsItsIds):
     def relabel(self, order):
         super().relabel(torch.as_tensor(order).argsort())
+
+
+class UpdatesInTurn(FavoursTheFirst):
+    reason = "they are updated one after the other"
+
+    def relabel(self, order):
+        raise NotImplementedError(self.reason)
+
+
+class SaysNoReason(UpdatesInTurn):
+    reason = ""
 
 
 class OneUpdateForEachAgent(Sound):
@@ -300,6 +318,36 @@ def test_agents_may_share_a_network_or_have_updates_of_their_own(sound):
     assert failures(entry(sound)) == {}
 
 
+def test_agents_that_are_not_exchangeable_may_say_so_with_the_reason():
+    row = quick(entry(UpdatesInTurn))["permuting_agents_permutes_the_algorithm"]
+    assert row[1:3] == ("skip", "its agents cannot be exchanged: they are updated one after the other")
+    row = quick(entry(SaysNoReason))["permuting_agents_permutes_the_algorithm"]
+    assert row[1:3] == ("fail", 'relabel must say why agents cannot be exchanged: raise NotImplementedError("…")')
+
+
+def test_what_a_global_generator_spoils_names_that_cause_and_the_claim_about_it_comes_first():
+    found = failures(entry(DrawsGlobally))
+    assert next(iter(found)) == "global_generators_are_untouched"
+    followers = [detail for name, detail in found.items() if name != "global_generators_are_untouched"]
+    assert len(followers) >= 4
+    assert all("draws from a global generator: see global_generators_are_untouched" in text for text in followers)
+
+
+class Deep(DrawsGlobally):
+    """Has more tensors than anyone reads the names of."""
+
+    def __init__(self, team, config, *, statistics=None, mixer=None):
+        super().__init__(team, config, statistics=statistics, mixer=mixer)
+        self.actors = StackedMLP(team.n, team.obs_size, (config.hidden,) * 5, team.action_size)
+
+
+def test_of_many_tensors_that_differ_a_few_are_named():
+    found = failures(entry(Deep))
+    for claim in ("equal_seeds_give_equal_weights", "resumed_equals_uninterrupted"):
+        assert re.search(r"\d\d tensors \(actors\S+, actors\S+, actors\S+, …\)", found[claim])
+    assert max(map(len, found.values())) < 600
+
+
 @pytest.mark.parametrize("sound", [RemembersItself, TwoPhases])
 def test_policies_may_remember_and_training_may_have_phases(sound):
     assert failures(entry(sound)) == {}
@@ -317,6 +365,11 @@ def test_a_policy_may_draw_random_numbers_from_its_generator():
 def test_what_is_available_to_the_others_is_none_of_an_agents_business():
     assert failures(entry(Chooses, actions=("discrete",), needs=("rows", "action_mask"))) == {}
     found = failures(entry(PeeksAtMasks, actions=("discrete",), needs=("rows", "action_mask")))
+    assert found.keys() == {"acting_is_decentralised"}
+
+
+def test_a_weak_influence_on_discrete_choices_is_found():
+    found = failures(entry(PeeksALittle, actions=("discrete",), needs=("rows", "action_mask")))
     assert found.keys() == {"acting_is_decentralised"}
 
 

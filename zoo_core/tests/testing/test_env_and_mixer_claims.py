@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from zoo_core import EnvEntry, MixerEntry, Source
-from zoo_core.testing import GAMES, check_env, check_mixer, env_claims, game_dataset
+from zoo_core import EnvEntry, MixerEntry, ReferenceScores, Source
+from zoo_core.testing import GAMES, check, check_env, check_mixer, env_claims, game_dataset
 from zoo_core.testing.games import Climbing, Tracking
 from zoo_core.testing.tiny import PlainMixer
 
@@ -58,6 +58,32 @@ class ResetsAll(Tracking):
     def reset(self, seeds, copies=None):
         self.clock[:] = 0
         return super().reset(seeds, copies)
+
+
+class ResetsAllClocks(Tracking):
+    """Not seen at once: the others' episodes only end later."""
+
+    def observe(self):
+        return np.zeros((self.num_envs, 2, 2))
+
+    def play(self, action, live):
+        return np.ones(self.num_envs), np.zeros(self.num_envs, dtype=bool)
+
+    def reset(self, seeds, copies=None):
+        self.clock[:] = 0
+        return super().reset(seeds, copies)
+
+
+class ResetsItsClockOnlyWithAll(Tracking):
+    """A copy that is reset alone goes on where its last episode was."""
+
+    def reset(self, seeds, copies=None):
+        kept = self.clock.copy()
+        step = super().reset(seeds, copies)
+        if copies is None:
+            return step
+        self.clock[:] = kept
+        return step
 
 
 class ResetsAllInPlace(ResetsAll):
@@ -125,11 +151,12 @@ class BreaksAtItsLastAction(Climbing):
         (ReadsItsIndex, "batched_equals_single"),
         (ResetsAll, "one_copy_resets_alone"),
         (ResetsAllInPlace, "one_copy_resets_alone"),
+        (ResetsAllClocks, "one_copy_resets_alone"),
+        (ResetsItsClockOnlyWithAll, "one_copy_resets_alone"),
         (PaysAfterTheEnd, "episodes_end_and_stay_ended"),
         (NeverEnds, "episodes_end_and_stay_ended"),
         (FlatReward, "steps_have_their_shapes"),
         (HidesItsMask, "entry_agrees_with_team"),
-        (PaintsInFloat, "frames_are_pictures"),
         (BreaksAtItsBounds, "bounds_are_accepted"),
         (BreaksAtItsLastAction, "bounds_are_accepted"),
     ],
@@ -138,6 +165,57 @@ def test_a_faulty_environment_is_caught_by_the_claim_about_the_fault(fault, clai
     original = next(game for game in GAMES if game.name == fault.team.env)
     entry = dataclasses.replace(original, factory=f"{__name__}:{fault.__name__}")
     assert claim in {check.name for check in check_env(entry) if not check.passed}
+
+
+class CannotBeDrawn(Tracking):
+    def render(self, copy=0):
+        raise RuntimeError("no screen")
+
+
+@pytest.mark.parametrize(("fault", "said"), [(PaintsInFloat, "not float64 [16, 16, 3]"), (CannotBeDrawn, "no screen")])
+def test_an_environment_that_cannot_be_drawn_is_sound_but_warned(fault, said):
+    entry = dataclasses.replace(GAMES[0], factory=f"{__name__}:{fault.__name__}")
+    (row,) = [check for check in check_env(entry) if check.outcome not in ("pass", "skip")]
+    assert (row.name, row.outcome) == ("frames_are_pictures", "warn")
+    assert said in row.detail
+
+
+@pytest.mark.parametrize("scores", [(4.0, 0.72), (4.0, 4.0), (0.0, float("nan")), (float("-inf"), 4.0)])
+def test_reference_scores_that_turn_results_upside_down_are_refused(scores):
+    class UpsideDown(Tracking):
+        team = dataclasses.replace(Tracking.team, reference=ReferenceScores(*scores, "a slip"))
+
+    globals()["UpsideDown"] = UpsideDown
+    reference = UpsideDown.team.reference
+    entry = dataclasses.replace(GAMES[0], factory=f"{__name__}:UpsideDown", reference=reference)
+    (failed,) = [check for check in check_env(entry) if not check.passed]
+    assert failed.name == "reference_scores_ascend"
+    assert f"random = {scores[0]:g} and expert = {scores[1]:g}" in failed.detail
+
+
+def Nothing(*sizes):
+    return object()
+
+
+class HasNoTeam(Tracking):
+    team = None
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (EnvEntry("n", "", f"{__name__}:Nothing", NONE, convention="c"), "builds a object, which has no team"),
+        (EnvEntry("n", "", f"{__name__}:HasNoTeam", NONE, convention="c"), "make it a zoo_core.TeamSpec"),
+        (MixerEntry("n", "", f"{__name__}:Nothing", NONE), "make it build a zoo_core.Mixer"),
+    ],
+)
+def test_a_factory_that_builds_something_else_is_the_only_failure(entry, said):
+    rows = check(entry)
+    (failed,) = [row for row in rows if row.outcome == "fail"]
+    assert failed.name == "the_factory_fits_its_kind"
+    assert said in failed.detail
+    reason = "its factory is at fault: see the_factory_fits_its_kind"
+    assert len([row for row in rows if row[1:3] == ("skip", reason)]) >= 3
 
 
 def test_an_entry_that_contradicts_its_team_is_caught():
@@ -164,7 +242,7 @@ def test_a_missing_convention_and_missing_reference_scores_are_advice():
 
     globals()["Silent"] = Silent
     entry = EnvEntry("test-tracking", "", f"{__name__}:Silent", NONE, agents=2)
-    rows = {check.name: check for check in check_env(entry) if check.outcome != "pass"}
+    rows = {check.name: check for check in check_env(entry) if check.outcome not in ("pass", "skip")}
     assert {name: check.outcome for name, check in rows.items()} == {
         "convention_is_stated": "warn",
         "reference_is_stated": "warn",

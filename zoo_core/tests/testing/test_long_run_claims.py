@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 
 import pytest
@@ -108,6 +109,24 @@ def test_a_killed_run_that_forgets_is_caught():
     row = long(CountsInPython, "a_killed_run")["a_killed_run_resumes_to_equal_weights"]
     assert row.outcome == "fail"
     assert "killed and resumed from iteration 6 ends with other weights" in row.detail
+    assert re.search(r"in 4 tensors \(actors\S+, actors\S+, actors\S+, …\): keep", row.detail)
+    assert row.detail.endswith("draws from a global generator: see global_generators_are_untouched")
+
+
+class CannotBeTrainedElsewhere(Sound):
+    """Refuses in any process but the one that tests it."""
+
+    def loss(self, batch, noise):
+        if sys.argv[0] == "-c":
+            raise RuntimeError("where am I?")
+        return super().loss(batch, noise)
+
+
+def test_a_process_that_fails_is_told_of_in_one_line():
+    row = long(CannotBeTrainedElsewhere, "a_killed_run")["a_killed_run_resumes_to_equal_weights"]
+    assert row.outcome == "fail"
+    assert "where am I?" in row.detail
+    assert "\n" not in row.detail
 
 
 def test_imitation_alone_learns_no_game():

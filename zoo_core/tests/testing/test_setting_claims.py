@@ -4,10 +4,68 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from sound_algorithm import Config, Sound, entry, failures
 
-from zoo_core import AlgorithmEntry, setting
-from zoo_core.testing import algorithm_claims
+from zoo_core import AlgorithmEntry, Source, setting
+from zoo_core.testing import algorithm_claims, check_algorithm
+
+
+class Empty:
+    pass
+
+
+class WithoutConfig(Sound):
+    Config = None
+
+
+class WithAPlainConfig(Sound):
+    Config = dict
+
+
+class Undecorated(Config):
+    lr: float = 0.1
+
+
+class WithAnUndecoratedConfig(Sound):
+    Config = Undecorated
+
+
+def only_builds_sound(team, config, *, statistics=None, mixer=None):
+    return Sound(team, config, statistics=statistics, mixer=mixer)
+
+
+@pytest.mark.parametrize(
+    ("factory", "advice"),
+    [
+        (Empty, "make it a subclass of zoo_core.Algorithm"),
+        (only_builds_sound, "make it a subclass of zoo_core.Algorithm"),
+        (WithoutConfig, "has no Config: set Config = "),
+        (WithAPlainConfig, "is no dataclass: set Config = "),
+        (WithAnUndecoratedConfig, "decorated @dataclass(frozen=True)"),
+    ],
+)
+def test_a_factory_that_is_no_algorithm_is_one_failure_and_the_claims_about_its_code_are_skipped(factory, advice):
+    given = AlgorithmEntry("toy", "", f"{__name__}:{factory.__name__}", Source("none"), actions=("continuous",))
+    rows = {row.name: row for row in check_algorithm(given)}
+    assert [name for name, row in rows.items() if row.outcome in ("fail", "warn")] == ["the_factory_fits_its_kind"]
+    assert advice in rows["the_factory_fits_its_kind"].detail
+    if factory is WithAnUndecoratedConfig:
+        return  # its code runs, with the settings of the base
+    reason = "its factory is at fault: see the_factory_fits_its_kind"
+    for name in ("training_changes_weights[continuous]", "a_killed_run_resumes_to_equal_weights"):
+        assert rows[name][1:3] == ("skip", reason)
+
+
+def test_a_config_without_settings_of_its_own_needs_no_decorator():
+    class Same(Config):
+        """As its base."""
+
+    class WithTheSame(Sound):
+        Config = Same
+
+    globals()["WithTheSame"] = WithTheSame
+    assert failures(entry(WithTheSame)) == {}
 
 
 def with_setting(**made) -> AlgorithmEntry:
@@ -55,7 +113,8 @@ def test_a_preset_that_does_not_run_is_named(tmp_path, monkeypatch):
 def test_a_heavy_hook_module_is_named(tmp_path, monkeypatch):
     (tmp_path / "heavy_hooks.py").write_text("import numpy\nprint('hello')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("zoo_core.testing.settings.hook_modules", lambda entry: ["heavy_hooks"])
+    for module in ("settings", "factories"):
+        monkeypatch.setattr(f"zoo_core.testing.{module}.hook_modules", lambda entry: ["heavy_hooks"])
     found = failures(entry())
     assert found.keys() == {"the_hook_module_is_light"}
     assert "import heavy_hooks brings in numpy" in found["the_hook_module_is_light"]
@@ -63,4 +122,9 @@ def test_a_heavy_hook_module_is_named(tmp_path, monkeypatch):
 
 def test_of_an_online_trainer_only_the_entry_is_tested():
     names = [claim.name for claim in algorithm_claims(entry(online="python -m toy"))]
-    assert names == ["the_factory_can_be_imported", "words_are_known", "settings_are_documented"]
+    assert names == [
+        "the_factory_can_be_imported",
+        "the_factory_fits_its_kind",
+        "words_are_known",
+        "settings_are_documented",
+    ]

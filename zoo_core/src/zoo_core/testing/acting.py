@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 
 from zoo_core.entries import AlgorithmEntry
@@ -10,7 +12,9 @@ from zoo_core.testing.subjects import act, act_and_draw, close, data, learner, m
 from zoo_core.testing.tiny import play_out
 
 COPIES = 32
-"""Enough for a small influence to turn some greedy choice among discrete actions."""
+
+SIZES = (1.0, 10.0, 100.0)
+"""Sizes of what the others see: an influence of a hundredth, too, turns some greedy choice among discrete actions."""
 
 
 def acting_fits_the_team(entry: AlgorithmEntry, kind: str) -> None:
@@ -42,11 +46,11 @@ def acting_is_decentralised(entry: AlgorithmEntry, kind: str) -> None:
     trained = learner(entry, kind)
     play_out(trained, 2)
     team = data(kind).team
-    own, strange = views(team, COPIES), views(team, COPIES, seed=1)
+    own = views(team, COPIES)
     mask = masks(COPIES) if team.discrete else None
     action = act(trained, own, mask)
-    for agent in range(team.n):
-        seen = [other.clone() for other in strange]
+    for (draw, size), agent in itertools.product(enumerate(SIZES, 1), range(team.n)):
+        seen = [size * other for other in views(team, COPIES, seed=draw)]
         for view, kept in zip(seen, own, strict=True):
             view[:, agent] = kept[:, agent]
         allowed = None if mask is None else mask.roll(1, 0)

@@ -8,10 +8,12 @@ from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry
 from zoo_core.testing import acting, capabilities, killing, permutation, settings, training
 from zoo_core.testing.checks import Check, Claim, Observer, run_claims
 from zoo_core.testing.endurance import Endurance
+from zoo_core.testing.factories import factory_claims
 from zoo_core.testing.kit import claim_about, package_of
 from zoo_core.testing.learning import learning_claims
 
 ON_EACH_KIND = (
+    training.global_generators_are_untouched,  # first: the cause of much else that follows
     settings.settings_survive_json,
     capabilities.every_preset_runs,
     capabilities.declared_capabilities_run,
@@ -21,7 +23,6 @@ ON_EACH_KIND = (
     training.resumed_equals_uninterrupted,
     training.three_seeds_together_equal_three_apart,
     training.every_loss_descends,
-    training.global_generators_are_untouched,
     acting.acting_fits_the_team,
     acting.acting_is_decentralised,
     acting.copies_act_apart,
@@ -36,12 +37,8 @@ def algorithm_claims(entry: AlgorithmEntry) -> list[Claim]:
 
     Of an online trainer, which the core does not train, only those on its entry.
     """
-    claims = [
-        Claim("the_factory_can_be_imported", functools.partial(settings.the_factory_can_be_imported, entry)),
-        Claim("words_are_known", functools.partial(settings.words_are_known, entry)),
-    ]
-    if settings.hook_modules(entry):
-        claims.append(Claim("the_hook_module_is_light", functools.partial(settings.the_hook_module_is_light, entry)))
+    claims = factory_claims(entry)
+    claims.append(Claim("words_are_known", functools.partial(settings.words_are_known, entry)))
     claims.append(claim_about(entry, settings.settings_are_documented))
     if entry.online:
         return claims

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import traceback
 import unittest
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -68,7 +69,7 @@ class Claim:
     """A claim ready to be tested: call it, and it raises `Broken` (an `AssertionError`) if it does not hold.
 
     It raises `NotApplicable` where it says nothing about the entry. With `required=False` it is advice: called, it
-    warns where it would raise `Broken`. Parametrise a test with claims:
+    warns where it would raise `Broken` or anything else. Parametrise a test with claims:
     `@pytest.mark.parametrize("claim", claims(entry), ids=str)`, body `claim()`.
     """
 
@@ -79,10 +80,12 @@ class Claim:
     def __call__(self) -> None:
         try:
             self.test()
-        except Broken as advice:
+        except NotApplicable:
+            raise
+        except (Exception, SystemExit) as error:
             if self.required:
                 raise
-            warnings.warn(f"{self}: {advice}", ConformanceWarning, stacklevel=2)
+            warnings.warn(f"{self}: {_detail(error)}", ConformanceWarning, stacklevel=2)
 
     def __str__(self) -> str:
         return self.name
@@ -113,18 +116,42 @@ def _tested(claim: Claim, package: str) -> Check:
     def outcome(word: Outcome, detail: str = "") -> Check:
         return Check(claim.name, word, detail, time.perf_counter() - started)
 
-    broken: Outcome = "fail" if claim.required else "warn"
     try:
         claim.test()
     except NotApplicable as reason:
         return outcome("skip", str(reason))
-    except Broken as error:
-        return outcome(broken, str(error))
-    except ZooError as error:
-        return outcome(broken, f"{error}{place(error.__cause__, package)}")
     except (Exception, SystemExit) as error:  # a plugin's own fault, of whatever type, is a failed check
-        return outcome(broken, f"{type(error).__name__}: {error}{place(error, package)}")
+        return outcome("fail" if claim.required else "warn", _detail(error, package))
     return outcome("pass")
+
+
+def _detail(error: BaseException, package: str = "") -> str:
+    """What a claim that raised has to say: the advice, or what went wrong and where."""
+    if isinstance(error, Broken):
+        return str(error)
+    if isinstance(error, ZooError):
+        return f"{error}{place(error.__cause__, package)}"
+    return f"{type(error).__name__}: {error}{place(error, package)}"
+
+
+FEW = 3
+"""So many of the things that differ are named."""
+
+
+def few(noun: str, names: Collection[str]) -> str:
+    """`17 tensors (a, b, c, …)`: how many there are, and the first few by name."""
+    listed = ", ".join(sorted(names)[:FEW]) + (", …" if len(names) > FEW else "")
+    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'} ({listed})"
+
+
+def last_words(stderr: str, package: str) -> str:
+    """Of what a process that failed wrote: its error, with the last line of the plugin's package on the way there."""
+    lines = stderr.strip().splitlines() or ["it said nothing"]
+    error = next((line for line in reversed(lines) if re.match(r"[\w.]+(: |$)", line)), lines[-1])
+    places = re.findall(r'File "(.+)", line (\d+)', stderr)
+    own = [(file, line) for file, line in places if package in Path(file).with_suffix("").parts]
+    where = (own or places)[-1:]
+    return error + "".join(f" ({'/'.join(Path(file).parts[-2:])}:{line})" for file, line in where)
 
 
 def place(error: BaseException | None, package: str) -> str:

@@ -22,9 +22,9 @@ from zoo_core.data.verification import verify_folder
 from zoo_core.entries import DatasetEntry, EnvEntry
 from zoo_core.errors import DatasetError, UnknownName
 from zoo_core.testing.checks import Broken, Check, Claim, NotApplicable, Observer, demand, run_claims
+from zoo_core.testing.factories import factory_claims
 from zoo_core.testing.generators import global_states
 from zoo_core.testing.kit import claim_about, package_of
-from zoo_core.testing.settings import hook_modules, the_factory_can_be_imported, the_hook_module_is_light
 
 TRANSITIONS = 1000
 """What the kit builds of a dataset, or all of a smaller one."""
@@ -36,9 +36,6 @@ MOST = 100_000
 def dataset_claims(entry: DatasetEntry, *, envs: Sequence[EnvEntry] = ()) -> list[Claim]:
     """The claims about a dataset. Its environment is looked up among `envs`, then among the installed ones."""
     builds = Builds(entry, envs)
-    claims = [Claim("the_factory_can_be_imported", functools.partial(the_factory_can_be_imported, entry))]
-    if hook_modules(entry):
-        claims.append(Claim("the_hook_module_is_light", functools.partial(the_hook_module_is_light, entry)))
 
     def about(test: Callable[[Builds], None], required: bool = True) -> Claim:
         return claim_about(entry, lambda _: test(builds), name=test.__name__, required=required)
@@ -55,7 +52,7 @@ def dataset_claims(entry: DatasetEntry, *, envs: Sequence[EnvEntry] = ()) -> lis
         another_seed_gives_other_bits,
         global_generators_are_untouched,
     ]
-    return claims + [about(test) for test in tests] + [about(it_has_the_size_asked_for, required=False)]
+    return factory_claims(entry) + [about(test) for test in tests] + [about(it_has_the_size_asked_for, required=False)]
 
 
 def check_dataset(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo_core.entries import AlgorithmEntry
 from zoo_core.errors import TrainingDiverged
-from zoo_core.testing.checks import NotApplicable, demand
+from zoo_core.testing.checks import NotApplicable, demand, few
 from zoo_core.testing.subjects import learner
 from zoo_core.training import Learner
 
@@ -83,7 +83,7 @@ class Endurance:
             while trained.iteration < iteration:
                 wild = [name for name, value in trained.step().items() if not bool(torch.isfinite(value).all())]
                 if wild:
-                    return f"{wild} became NaN or infinite in iteration {trained.iteration}"
+                    return f"{few('metric', wild)} became NaN or infinite in iteration {trained.iteration}"
                 if trained.iteration in edges:
                     self._marks.append(footprint())
             trained.check_parameters()

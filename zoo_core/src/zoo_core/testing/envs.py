@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import math
 import time
 from copy import deepcopy
 
@@ -13,11 +13,14 @@ from zoo_core.data.behaviour import uniform_actions
 from zoo_core.entries import EnvEntry
 from zoo_core.envs import BatchedEnv, Step
 from zoo_core.testing.checks import Check, Claim, NotApplicable, Observer, demand, run_claims
+from zoo_core.testing.factories import factory_claims
 from zoo_core.testing.generators import global_states
 from zoo_core.testing.kit import claim_about, package_of
-from zoo_core.testing.settings import hook_modules, the_factory_can_be_imported, the_hook_module_is_light
 
 SEEDS = (11, 12, 13)
+FRESH = 99
+"""The seed of an episode that one copy begins while the others go on."""
+
 MOST_STEPS = 50
 """Longer episodes are compared over their first steps only, so that the kit stays quick."""
 
@@ -37,13 +40,11 @@ def env_claims(entry: EnvEntry) -> list[Claim]:
         bounds_are_accepted,
         episodes_end_and_stay_ended,
         global_generators_are_untouched,
-        frames_are_pictures,
+        reference_scores_ascend,
     ]
-    claims = [Claim("the_factory_can_be_imported", functools.partial(the_factory_can_be_imported, entry))]
-    if hook_modules(entry):
-        claims.append(Claim("the_hook_module_is_light", functools.partial(the_hook_module_is_light, entry)))
-    claims += [claim_about(entry, test) for test in tests]
-    return claims + [claim_about(entry, test, required=False) for test in (convention_is_stated, reference_is_stated)]
+    advice = (frames_are_pictures, convention_is_stated, reference_is_stated)
+    claims = factory_claims(entry) + [claim_about(entry, test) for test in tests]
+    return claims + [claim_about(entry, test, required=False) for test in advice]
 
 
 def check_env(entry: EnvEntry, observer: Observer | None = None) -> list[Check]:
@@ -158,16 +159,40 @@ def batched_equals_single(entry: EnvEntry) -> None:
 
 
 def one_copy_resets_alone(entry: EnvEntry) -> None:
-    env = entry.load()(len(SEEDS))
-    before = play(env, SEEDS, 1)[-1]
-    after = env.reset([99], copies=[1])
+    """The others play on to their ends as if nothing had happened; the one plays as in an environment of its own."""
+    calm, disturbed, alone = (entry.load()(copies) for copies in (len(SEEDS), len(SEEDS), 1))
+    seeds = (SEEDS[0], FRESH, *SEEDS[2:])
+    limit, started = calm.team.episode_limit, time.monotonic()
+    begun = max(1, min(limit // 2, MOST_STEPS))
+    before, as_before = (play(env, SEEDS, begun)[-1] for env in (calm, disturbed))
+    if differ(before, as_before):
+        raise NotApplicable("equal seeds do not give equal episodes: see equal_seeds_give_equal_episodes")
+    after, fresh = deepcopy(disturbed.reset([FRESH], copies=[1])), deepcopy(alone.reset([FRESH]))
+    after.reward[[0, 2]] = before.reward[[0, 2]]  # what the others show of the last reward is free
+    for t in range(begun, begun + limit + 1):
+        _compare_with_calm(before, after, fresh, t - begun)
+        if (after.terminated | after.truncated).all():
+            return
+        if time.monotonic() - started > MOST_SECONDS:
+            raise NotApplicable(f"{t - begun} steps took {MOST_SECONDS:.0f} seconds; all was well until there")
+        before = deepcopy(calm.step(random_actions(calm, before, SEEDS, t)))
+        after = deepcopy(disturbed.step(random_actions(disturbed, after, seeds, t)))
+        fresh = deepcopy(alone.step(random_actions(alone, fresh, (FRESH,), t)))
+
+
+def _compare_with_calm(before: Step, after: Step, fresh: Step, steps: int) -> None:
+    for copy in (0, 2):
+        found = differ(rows(before, copy), rows(after, copy))
+        demand(
+            not found,
+            f"reset(seeds, copies=[1]) changed copy {copy}, whose {found} differ {steps} steps later: touch only the "
+            "named copies, in every array, and their clocks",
+        )
+    found = differ(rows(after, 1), fresh)
     demand(
-        not differ(rows(before, 0)._replace(reward=rows(after, 0).reward), rows(after, 0)),
-        "reset(seeds, copies=[1]) changed copy 0: touch only the named copies",
-    )
-    demand(
-        np.array_equal(after.obs[1], entry.load()(1).reset([99]).obs[0]),
-        "a copy reset alone starts another episode than a fresh environment with that seed",
+        not found,
+        f"a copy reset alone plays another episode than a fresh environment with that seed, with other {found} after "
+        f"{steps} steps: restart all of it, its clock too",
     )
 
 
@@ -223,17 +248,32 @@ def global_generators_are_untouched(entry: EnvEntry) -> None:
     demand(global_states() == before, "the environment drew from a global generator: use zoo_core.uniforms or normals")
 
 
+def reference_scores_ascend(entry: EnvEntry) -> None:
+    reference = entry.reference
+    if reference is None:
+        raise NotApplicable("it states no reference scores")
+    demand(
+        math.isfinite(reference.random) and math.isfinite(reference.expert) and reference.random < reference.expert,
+        f"the reference scores are random = {reference.random:g} and expert = {reference.expert:g}, so that normalised "
+        "scores say nothing or are upside down: expert must be the greater of two finite returns",
+    )
+
+
+# --- advice ------------------------------------------------------------------------------------------------------
+
+
 def frames_are_pictures(entry: EnvEntry) -> None:
     env = entry.load()(1)
     env.reset([0])
     frame = env.render()
     demand(
-        frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8,
-        f"render must return uint8 [H, W, 3], not {frame.dtype} {list(frame.shape)}",
+        isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8,
+        f"render must return uint8 [H, W, 3], not {_described(frame)}; `zoo render` draws with it",
     )
 
 
-# --- advice ------------------------------------------------------------------------------------------------------
+def _described(frame: object) -> str:
+    return f"{frame.dtype} {list(frame.shape)}" if isinstance(frame, np.ndarray) else type(frame).__name__
 
 
 def convention_is_stated(entry: EnvEntry) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+DREW = ". Or it draws from a global generator: see global_generators_are_untouched"
+"""The other cause of whatever a claim finds that differs between two runs."""
+
 
 def global_states() -> tuple[Any, ...]:
     """The state of Python's, numpy's and torch's global generators, to be compared with a later one."""

@@ -25,8 +25,9 @@ from torch import Tensor
 from zoo_core.compatibility import missing
 from zoo_core.entries import AlgorithmEntry, Entry, MixerEntry, Source, entry_from_json
 from zoo_core.plugins.zoo import Offer, Zoo
-from zoo_core.testing.checks import Broken, NotApplicable, demand
+from zoo_core.testing.checks import Broken, NotApplicable, demand, few, last_words
 from zoo_core.testing.games import GAMES
+from zoo_core.testing.generators import DREW
 from zoo_core.testing.kit import package_of
 from zoo_core.testing.tiny import game_dataset, tiny_settings
 from zoo_core.training import TrainRequest, checkpoints, train
@@ -69,11 +70,12 @@ def a_killed_run_resumes_to_equal_weights(entry: AlgorithmEntry) -> None:
         demand(begun > 0, "the killed run left no checkpoint behind")
         _finish(entry, _request(entry, home, "whole"))
         unequal = _differing(_outcome(home / "whole"), _outcome(home / "killed"))
+    weights = [name.removeprefix("model/") for name in unequal if name.startswith("model/")]
     demand(
         not unequal,
         f"a run that was killed and resumed from iteration {begun} ends with other weights than one that was not, in "
-        f"{unequal}: keep what must survive in parameters or registered buffers, and let a loss depend on nothing else "
-        "but its batch and noise",
+        f"{few('tensor', weights) if weights else 'its optimisers alone'}: keep what must survive in parameters or "
+        f"registered buffers, and let a loss depend on nothing else but its batch and noise{DREW}",
     )
 
 
@@ -118,7 +120,8 @@ def _die(entry: AlgorithmEntry, request: TrainRequest, module: Any) -> None:
     if process.returncode == 0:
         raise NotApplicable("its training is over before it can be killed between two checkpoints")
     if process.returncode != -signal.SIGKILL:
-        raise Broken(f"training it in a process of its own failed:\n{process.stderr.strip()[-2000:]}")
+        said = last_words(process.stderr, package_of(entry))
+        raise Broken(f"training it in a process of its own ended with exit code {process.returncode}: {said}")
 
 
 def main() -> None:

@@ -48,15 +48,25 @@ def claim_about(
 ) -> Claim:
     """The claim `test(entry, *arguments)`, called `test[first argument]`.
 
-    It is not applicable if the entry's factory cannot be imported: one claim says so for all.
+    It is not applicable if the entry's factory cannot be imported, nor if it fails and the factory does not make what
+    its kind does: one claim says so for all.
     """
 
     def guarded() -> None:
+        from zoo_core.testing.factories import fits
+
         try:
             entry.load()
         except PluginError:
             raise NotApplicable("its factory cannot be imported: see the_factory_can_be_imported") from None
-        test(entry, *arguments)
+        try:
+            test(entry, *arguments)
+        except NotApplicable:
+            raise
+        except (Exception, SystemExit):  # the plugin's own code may raise anything
+            if fits(entry):
+                raise
+            raise NotApplicable("its factory is at fault: see the_factory_fits_its_kind") from None
 
     return Claim(name or test.__name__ + (f"[{arguments[0]}]" if arguments else ""), guarded, required)
 

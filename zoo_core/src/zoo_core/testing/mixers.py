@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import torch
 from torch import Tensor
 
@@ -11,8 +9,8 @@ from zoo_core.entries import MIXER_TRAITS, MixerEntry
 from zoo_core.mixers import Mixer
 from zoo_core.seeding import generator
 from zoo_core.testing.checks import Check, Claim, Observer, demand, run_claims
+from zoo_core.testing.factories import factory_claims
 from zoo_core.testing.kit import claim_about, package_of
-from zoo_core.testing.settings import hook_modules, the_factory_can_be_imported, the_hook_module_is_light
 
 AGENTS, STATE, ROWS = 3, 5, 64
 
@@ -24,10 +22,7 @@ def mixer_claims(entry: MixerEntry) -> list[Claim]:
         tests.append(totals_never_decrease_in_a_value)
     if "linear" in entry.traits:
         tests.append(totals_are_the_weighted_sum)
-    claims = [Claim("the_factory_can_be_imported", functools.partial(the_factory_can_be_imported, entry))]
-    if hook_modules(entry):
-        claims.append(Claim("the_hook_module_is_light", functools.partial(the_hook_module_is_light, entry)))
-    return claims + [claim_about(entry, test) for test in tests]
+    return factory_claims(entry) + [claim_about(entry, test) for test in tests]
 
 
 def check_mixer(entry: MixerEntry, observer: Observer | None = None) -> list[Check]:
@@ -68,7 +63,6 @@ def totals_have_their_shape(entry: MixerEntry) -> None:
     values, state = inputs()
     for outputs in shapes(entry):
         mixer = build(entry, outputs)
-        demand(isinstance(mixer, Mixer), f"{entry.factory} must build a zoo_core.Mixer, not {type(mixer).__name__}")
         demand(mixer.outputs == outputs, f"pass outputs={outputs} on to Mixer.__init__; it says {mixer.outputs}")
         total = mixer(values, state)
         demand(

@@ -14,16 +14,11 @@ from zoo_core.config import load_presets, resolve
 from zoo_core.entries import CONTINUOUS, DATA_NEEDS, DISCRETE, MIXER_TRAITS, AlgorithmEntry, Entry, EnvEntry, Source
 from zoo_core.errors import SettingError
 from zoo_core.hookspecs import PROJECT
-from zoo_core.testing.checks import Broken, demand
+from zoo_core.plugins.probe_child import HEAVY
+from zoo_core.testing.checks import Broken, demand, last_words
 from zoo_core.testing.kit import package_of
 
-HEAVY = ("torch", "numpy", "gymnasium", "pettingzoo", "matplotlib")
-
 KEPT = "Keep settings to numbers, text, booleans, None and tuples of them"
-
-
-def the_factory_can_be_imported(entry: Entry) -> None:
-    demand(callable(entry.load()), f"the factory {entry.factory!r} cannot be called")
 
 
 def words_are_known(entry: AlgorithmEntry) -> None:
@@ -69,7 +64,7 @@ def settings_survive_json(entry: AlgorithmEntry, kind: str) -> None:
 def the_hook_module_is_light(entry: Entry) -> None:
     for module in hook_modules(entry):
         found, trouble = _brought_in(module)
-        demand(not trouble, f"import {module} fails:\n{trouble}")
+        demand(not trouble, f"import {module} fails: {trouble}")
         demand(
             not found,
             f"import {module} brings in {found}: import only entries there, and the code behind them lazily by its "
@@ -89,7 +84,7 @@ def _brought_in(module: str) -> tuple[str, str]:
     code = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     said = run.stdout.splitlines() or [""]  # before the last line stands what the module itself prints
-    return said[-1], run.stderr if run.returncode else ""
+    return said[-1], last_words(run.stderr, module.partition(".")[0]) if run.returncode else ""
 
 
 def _config_type(entry: AlgorithmEntry) -> Any:
