@@ -219,17 +219,6 @@ class RelabelsBackwards(RelabelsItsIds):
         super().relabel(torch.as_tensor(order).argsort())
 
 
-class UpdatesInTurn(FavoursTheFirst):
-    reason = "they are updated one after the other"
-
-    def relabel(self, order):
-        raise NotImplementedError(self.reason)
-
-
-class SaysNoReason(UpdatesInTurn):
-    reason = ""
-
-
 class OneUpdateForEachAgent(Sound):
     """Its updates change places with the agents; their losses are the same."""
 
@@ -316,36 +305,6 @@ def test_a_fault_is_caught_by_the_claim_about_it(fault, claim, advice, also):
 @pytest.mark.parametrize("sound", [RelabelsItsIds, OneUpdateForEachAgent])
 def test_agents_may_share_a_network_or_have_updates_of_their_own(sound):
     assert failures(entry(sound)) == {}
-
-
-def test_agents_that_are_not_exchangeable_may_say_so_with_the_reason():
-    row = quick(entry(UpdatesInTurn))["permuting_agents_permutes_the_algorithm"]
-    assert row[1:3] == ("skip", "its agents cannot be exchanged: they are updated one after the other")
-    row = quick(entry(SaysNoReason))["permuting_agents_permutes_the_algorithm"]
-    assert row[1:3] == ("fail", 'relabel must say why agents cannot be exchanged: raise NotImplementedError("…")')
-
-
-def test_what_a_global_generator_spoils_names_that_cause_and_the_claim_about_it_comes_first():
-    found = failures(entry(DrawsGlobally))
-    assert next(iter(found)) == "global_generators_are_untouched"
-    followers = [detail for name, detail in found.items() if name != "global_generators_are_untouched"]
-    assert len(followers) >= 4
-    assert all("draws from a global generator: see global_generators_are_untouched" in text for text in followers)
-
-
-class Deep(DrawsGlobally):
-    """Has more tensors than anyone reads the names of."""
-
-    def __init__(self, team, config, *, statistics=None, mixer=None):
-        super().__init__(team, config, statistics=statistics, mixer=mixer)
-        self.actors = StackedMLP(team.n, team.obs_size, (config.hidden,) * 5, team.action_size)
-
-
-def test_of_many_tensors_that_differ_a_few_are_named():
-    found = failures(entry(Deep))
-    for claim in ("equal_seeds_give_equal_weights", "resumed_equals_uninterrupted"):
-        assert re.search(r"\d\d tensors \(actors\S+, actors\S+, actors\S+, …\)", found[claim])
-    assert max(map(len, found.values())) < 600
 
 
 @pytest.mark.parametrize("sound", [RemembersItself, TwoPhases])

@@ -204,9 +204,12 @@ class HasNoTeam(Tracking):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        (EnvEntry("n", "", f"{__name__}:Nothing", NONE, convention="c"), "builds a object, which has no team"),
-        (EnvEntry("n", "", f"{__name__}:HasNoTeam", NONE, convention="c"), "make it a zoo_core.TeamSpec"),
-        (MixerEntry("n", "", f"{__name__}:Nothing", NONE), "make it build a zoo_core.Mixer"),
+        (
+            EnvEntry("n", "", f"{__name__}:Nothing", NONE, convention="c"),
+            "not something of type object, which has no team and no",
+        ),
+        (EnvEntry("n", "", f"{__name__}:HasNoTeam", NONE, convention="c"), "its team must be a zoo_core.TeamSpec"),
+        (MixerEntry("n", "", f"{__name__}:Nothing", NONE), "must build a zoo_core.Mixer, not something of type object"),
     ],
 )
 def test_a_factory_that_builds_something_else_is_the_only_failure(entry, said):
@@ -216,6 +219,14 @@ def test_a_factory_that_builds_something_else_is_the_only_failure(entry, said):
     assert said in failed.detail
     reason = "its factory is at fault: see the_factory_fits_its_kind"
     assert len([row for row in rows if row[1:3] == ("skip", reason)]) >= 3
+
+
+def test_what_cannot_be_called_is_one_failure():
+    (failed,) = [row for row in check_mixer(MixerEntry("n", "", f"{__name__}:NONE", NONE)) if not row.passed]
+    assert (failed.name, failed.detail) == (
+        "the_factory_can_be_imported",
+        f"the factory '{__name__}:NONE' cannot be called",
+    )
 
 
 def test_an_entry_that_contradicts_its_team_is_caught():

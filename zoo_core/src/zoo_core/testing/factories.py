@@ -33,16 +33,18 @@ def the_factory_can_be_imported(entry: Entry) -> None:
 def the_factory_fits_its_kind(entry: Entry) -> None:
     """An algorithm's is a class with a `Config`; an environment's and a mixer's build one."""
     try:
-        entry.load()
+        usable = callable(entry.load())
     except PluginError:
-        raise NotApplicable("its factory cannot be imported: see the_factory_can_be_imported") from None
+        usable = False
+    if not usable:
+        raise NotApplicable("there is nothing to call: see the_factory_can_be_imported")
     if isinstance(entry, AlgorithmEntry):
         _require_algorithm(entry)
     elif isinstance(entry, EnvEntry):
         _require_env(entry)
     elif isinstance(entry, MixerEntry):
         mixer = entry.load()(2, 3)
-        demand(isinstance(mixer, Mixer), f"{entry.factory} builds a {_kind(mixer)}: make it build a zoo_core.Mixer")
+        demand(isinstance(mixer, Mixer), f"{entry.factory} must build a zoo_core.Mixer, not {_kind(mixer)}")
 
 
 def fits(entry: Entry) -> bool:
@@ -78,10 +80,10 @@ def _require_env(entry: EnvEntry) -> None:
     absent = [name for name in ("team", "num_envs", "reset", "step") if not hasattr(env, name)]
     demand(
         not absent,
-        f"{entry.factory} builds a {_kind(env)}, which has no {' and no '.join(absent)}: make it a zoo_core.BatchedEnv",
+        f"{entry.factory} must build a zoo_core.BatchedEnv, not {_kind(env)}, which has no {' and no '.join(absent)}",
     )
-    demand(isinstance(env.team, TeamSpec), f"its team is a {_kind(env.team)}: make it a zoo_core.TeamSpec")
+    demand(isinstance(env.team, TeamSpec), f"its team must be a zoo_core.TeamSpec, not {_kind(env.team)}")
 
 
 def _kind(found: object) -> str:
-    return type(found).__name__
+    return f"something of type {type(found).__name__}"

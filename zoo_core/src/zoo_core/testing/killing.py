@@ -71,11 +71,12 @@ def a_killed_run_resumes_to_equal_weights(entry: AlgorithmEntry) -> None:
         _finish(entry, _request(entry, home, "whole"))
         unequal = _differing(_outcome(home / "whole"), _outcome(home / "killed"))
     weights = [name.removeprefix("model/") for name in unequal if name.startswith("model/")]
+    other = f"other weights, in {few('tensor', weights)}" if weights else "another state of its optimisers"
     demand(
         not unequal,
-        f"a run that was killed and resumed from iteration {begun} ends with other weights than one that was not, in "
-        f"{few('tensor', weights) if weights else 'its optimisers alone'}: keep what must survive in parameters or "
-        f"registered buffers, and let a loss depend on nothing else but its batch and noise{DREW}",
+        f"a run that was killed and resumed from iteration {begun} ends, beside one that was not, with {other}: keep "
+        "what must survive in parameters or registered buffers, and let a loss depend on nothing else but its batch "
+        f"and noise{DREW}",
     )
 
 
