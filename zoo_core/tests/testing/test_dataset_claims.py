@@ -173,6 +173,13 @@ def test_a_dataset_of_an_environment_that_is_not_there_is_one_failure():
     assert "not installed" in rows["it_builds"].detail
 
 
+def test_an_environment_that_is_none_is_named_as_the_cause():
+    broken = [dataclasses.replace(game, factory="builtins:bytearray") for game in GAMES]
+    rows = {row.name: row for row in check_dataset(entry(), envs=broken)}
+    assert [name for name, row in rows.items() if row.outcome == "fail"] == ["it_builds"]
+    assert "cannot be used: see the_factory_fits_its_kind of that one" in rows["it_builds"].detail
+
+
 def test_the_observer_hears_of_every_claim():
     heard = []
     rows = check_dataset(entry(), heard.append, envs=GAMES)

@@ -22,7 +22,7 @@ from zoo_core.data.verification import verify_folder
 from zoo_core.entries import DatasetEntry, EnvEntry
 from zoo_core.errors import DatasetError, UnknownName
 from zoo_core.testing.checks import Broken, Check, Claim, NotApplicable, Observer, demand, run_claims
-from zoo_core.testing.factories import factory_claims
+from zoo_core.testing.factories import factory_claims, fits
 from zoo_core.testing.generators import global_states
 from zoo_core.testing.kit import claim_about, package_of
 
@@ -148,6 +148,7 @@ def it_builds(builds: Builds) -> None:
             f"its environment is not installed, so nothing about its data can be tested: {error} Correct the entry's "
             "env, or install the plugin that offers it, which belongs among this one's dependencies"
         ) from error
+    demand(fits(env), f"its environment {env.name!r} cannot be used: see the_factory_fits_its_kind of that one")
     if builds.asked < 1:
         raise NotApplicable("it states no size: see the_entry_is_complete")
     builds.fresh(0)
