@@ -60,26 +60,33 @@ def agrees(shown: list[str], printed: list[str]) -> bool:
     """Whether the output is what the page shows.
 
     A line that is only `…` stands for any number of lines, `…` within a line for anything. Decimal numbers may differ
-    as scores do between machines: by a tenth and a half.
+    as scores do between machines: by a tenth and a half, and by the interval that is printed behind them.
     """
     parts = ["(?:.*\n)*" if line == "…" else _line_pattern(line) + "\n" for line in shown]
     found = re.fullmatch("".join(parts), "".join(f"{line.rstrip()}\n" for line in printed))
     if found is None:
         return False
-    ours = [float(number.replace(",", "")) for line in shown for number in re.findall(DECIMAL, line)]
-    theirs = [float(number.replace(",", "")) for number in found.groups()]
-    return all(abs(a - b) <= 0.1 * abs(a) + 0.5 for a, b in zip(ours, theirs, strict=True))
+    ours = [number for line in shown for number in re.findall(NUMBER, line)]
+    return all(_near(a, b) for a, b in zip(ours, found.groups(), strict=True))
 
 
-DECIMAL = r"-?\d[\d,]*\.\d+"
+NUMBER = r"-?\d[\d,]*\.\d+(?: ± \d[\d,]*\.\d+)?"
+"""A decimal number, perhaps with its interval."""
+
+
+def _near(shown: str, printed: str) -> bool:
+    (a, half), (b, _) = (
+        (float(x) for x in f"{text} ± 0".replace(",", "").split(" ± ")[:2]) for text in (shown, printed)
+    )
+    return (" ± " in shown) == (" ± " in printed) and abs(a - b) <= 0.1 * abs(a) + 0.5 + half
 
 
 def _line_pattern(line: str) -> str:
-    """A regular expression for one line, with a group for every decimal number."""
-    pieces = re.split(rf"(…|{DECIMAL}|[ ]{{2,}})", line)
+    """A regular expression for one line, with a group for every number."""
+    pieces = re.split(rf"(…|{NUMBER}|[ ]{{2,}})", line)
     rules = {"…": ".*"}
     return "".join(
-        rules.get(p) or (r"\s+" if p.isspace() else f"({DECIMAL})" if re.fullmatch(DECIMAL, p) else re.escape(p))
+        rules.get(p) or (r"\s+" if p.isspace() else f"({NUMBER})" if re.fullmatch(NUMBER, p) else re.escape(p))
         for p in pieces
         if p
     )
@@ -165,6 +172,9 @@ def test_the_catalogue_would_take_the_pages_item(tmp_path):
         (["a 1.5 b"], ["a 1.75 b"], True),
         (["a 1.5 b"], ["a 2.75 b"], False),
         (["score -0.67"], ["score -2.08"], False),
+        (["score -0.67 ± 0.05"], ["score -2.08 ± 0.05"], False),
+        (["score 10.9 ± 16.3"], ["score -4.0 ± 30.1"], True),
+        (["score 10.9 ± 16.3"], ["score 10.9"], False),
         (["1,200.0"], ["1,250.0"], True),
         (["a 1.5 b"], ["a 2 b"], False),
         (["a", "…"], ["a"], True),
