@@ -37,36 +37,43 @@ CURVE_COLUMNS = ("critic/w/", "critic/u/", "critic/k_eff", "critic/u", "critic/q
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One run of the ledger: at the published budget, or for `iterations`."""
+    """One run of the ledger: at the published budget or for `iterations`, with the preset's settings or some set."""
 
     env: str
     quality: str
     algorithm: str
     seed: int
     iterations: int | None = None
+    settings: tuple[str, ...] = ()
+    """`key=value`, as `--set` takes them."""
 
     @property
     def result(self) -> Path:
         budget = f"-{self.iterations}it" if self.iterations else ""
-        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}{budget}.json"
+        variant = "".join(f"-{setting}" for setting in self.settings)
+        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}{budget}{variant}.json"
 
     def command(self, out: Path) -> list[str]:
         """The training command; resumes if the run was interrupted."""
         cell = ["--algo", self.algorithm, "--env", self.env, "--quality", self.quality, "--seed", str(self.seed)]
         if self.iterations:
             cell += ["--iterations", str(self.iterations)]
+        for setting in self.settings:
+            cell += ["--set", setting]
         return ["zoo", "train", *cell, "--compile", "on", "--out", str(out), "--json"]
 
     def __str__(self) -> str:
         budget = f", {self.iterations} iterations" if self.iterations else ""
-        return f"{self.env}/{self.quality} {self.algorithm} seed {self.seed}{budget}"
+        variant = "".join(f", {setting}" for setting in self.settings)
+        return f"{self.env}/{self.quality} {self.algorithm} seed {self.seed}{budget}{variant}"
 
 
 def cells() -> Iterator[Cell]:
     """Every cell, most important first."""
     for block in yaml.safe_load((RESULTS / "cells.yaml").read_text(encoding="utf-8")):
         for seed, quality, algorithm in product(block["seeds"], block["qualities"], block["algorithms"]):
-            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"))
+            settings = tuple(f"{key}={value}" for key, value in block.get("set", {}).items())
+            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"), settings)
 
 
 def run_cell(cell: Cell, out: Path) -> None:
@@ -94,6 +101,7 @@ def keep(cell: Cell, folder: Path, command: str) -> None:
         "algorithm": cell.algorithm,
         "seed": cell.seed,
         "budget": cell.iterations or "published",
+        "set": list(cell.settings),
         "preset": config["preset"],
         "settings": {name: s["value"] for name, s in config["settings"].items()},
         "dataset": config["dataset"],

@@ -33,7 +33,7 @@ QUALITIES = ("expert", "medium", "medium-replay", "random")
 WEIGHTS = (0.25, 0.42)
 """The range that every figure of weights shows at least, so that they compare."""
 Results = dict[tuple[str, str], list[dict[str, Any]]]
-"""(quality, algorithm) → the results of all its seeds."""
+"""(quality, algorithm with what was set) → the results of all its seeds."""
 PUBLISHED = "published"
 """The budget that an algorithm's preset has for the environment; any other is a number of iterations."""
 
@@ -69,7 +69,8 @@ def read(folder: Path) -> dict[int | str, Results]:
     found: dict[int | str, Results] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*/*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        found[result.get("budget", PUBLISHED)][result["quality"], result["algorithm"]].append(result)
+        result["label"] = ", ".join([result["algorithm"], *result.get("set", ())])
+        found[result.get("budget", PUBLISHED)][result["quality"], result["label"]].append(result)
     return {budget: dict(found[budget]) for budget in sorted(found, key=lambda b: (b != PUBLISHED, str(b)))}
 
 
@@ -114,8 +115,15 @@ def comparable(reference: dict[str, Any]) -> bool:
 
 
 def _rank(known: Collection[str], name: str) -> tuple[int, str]:
-    """Sorts by the place among the known ones, the others after them by name."""
-    return (list(known).index(name) if name in known else len(known), name)
+    """Sorts by the place among the known ones, the others after them by name; what was set does not count."""
+    base = name.partition(",")[0]
+    return (list(known).index(base) if base in known else len(known), name)
+
+
+def _line(name: str) -> dict[str, Any]:
+    """How an algorithm's line looks: dashed where settings are not the preset's."""
+    base, changed, _ = name.partition(",")
+    return {"color": COLOURS.get(base, OTHERS_COLOUR), "ls": "--" if changed else "-"}
 
 
 def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]:
@@ -131,7 +139,7 @@ def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]
     return [
         first["quality"],
         f"{first['dataset']['return']:.1f}",
-        first["algorithm"],
+        first["label"],
         first["preset"],
         f"{first['settings']['iterations']:,}",
         str(len(seeds)),
@@ -150,14 +158,26 @@ def _published(numbers: list[float], reference: dict[str, Any]) -> str:
 
 
 def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:
-    """The curves, and SPaCQL's weights w_k. Returns the figures' names."""
+    """The curves, SPaCQL's weights w_k, and how much ensembles disagree. Returns the figures' names."""
     figures.mkdir(parents=True, exist_ok=True)
     qualities = sorted({quality for quality, _ in found}, key=lambda q: _rank(QUALITIES, q))
     names = [_grid(f"{stem}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
     weighted = [quality for quality in qualities if (quality, "spacql") in found]
     if weighted:
         names.append(_grid(f"{stem}-weights", env, weighted, figures, lambda axes, q: _weights(axes, found, q)))
+    doubted = [
+        q for q in qualities if any(quality == q and _doubts(results) for (quality, _), results in found.items())
+    ]
+    if doubted:
+        names.append(
+            _grid(f"{stem}-disagreement", env, doubted, figures, lambda axes, q: _disagreement(axes, found, q))
+        )
     return names
+
+
+def _doubts(results: list[dict[str, Any]]) -> bool:
+    """Whether these runs logged how much their ensemble disagrees at the target's joint actions."""
+    return "critic/u" in results[0]["metrics"]
 
 
 def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -> str:
@@ -187,12 +207,12 @@ def _curves(axes: Any, found: Results, quality: str) -> None:
                 axes.axhline(result["final"]["mean"], color=COLOURS["bc"], lw=1.2, label="bc")
                 axes.axhline(result["dataset"]["return"], color="#999999", lw=1, ls=":", label="data")
                 continue
-            colour = COLOURS.get(algorithm, OTHERS_COLOUR)
+            line = _line(algorithm)
             iteration, mean, std, episodes = map(list, zip(*result["curve"], strict=True))
             half = [Score(m, s, int(e)).half_width for m, s, e in zip(mean, std, episodes, strict=True)]
             low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
-            axes.plot(iteration, mean, color=colour, lw=1.4, label=algorithm)
-            axes.fill_between(iteration, low, high, color=colour, alpha=0.15, lw=0)
+            axes.plot(iteration, mean, lw=1.4, label=algorithm, **line)
+            axes.fill_between(iteration, low, high, color=line["color"], alpha=0.15, lw=0)
     axes.set_ylabel("return")
 
 
@@ -207,3 +227,14 @@ def _weights(axes: Any, found: Results, quality: str) -> None:
     axes.set_ylabel("weight")
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, WEIGHTS[0]), max(high, WEIGHTS[1]))
+
+
+def _disagreement(axes: Any, found: Results, quality: str) -> None:
+    """The ensemble's standard deviation at the target's joint actions, mean over a batch: the paper's Figure 2."""
+    for algorithm in sorted({name for q, name in found if q == quality}, key=lambda name: _rank(COLOURS, name)):
+        for result in found[quality, algorithm]:
+            if _doubts([result]):
+                metrics = result["metrics"]
+                axes.plot(metrics["iteration"], metrics["critic/u"], lw=1.4, label=algorithm, **_line(algorithm))
+    axes.set_ylabel("disagreement")
+    axes.set_ylim(bottom=0)

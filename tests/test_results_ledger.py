@@ -115,6 +115,21 @@ def test_a_cell_with_a_budget_says_it_in_its_command_and_its_file(scripts):
     assert short.result.name == "bc-seed0-500it.json" != published.result.name
 
 
+def test_a_cell_with_settings_says_them_in_its_command_its_file_and_its_row(scripts, tmp_path):
+    cell = scripts[0].Cell("mpe-cn", "random", "cfcql", 0, 500, ("heads=10",))
+    command = cell.command(Path("runs"))
+    assert command[command.index("--set") + 1] == "heads=10"
+    assert cell.result.name == "cfcql-seed0-500it-heads=10.json"
+    plain, ten = result("cfcql", 0, 140.0), {**result("cfcql", 1, 150.0), "set": ["heads=10"]}
+    ten["metrics"] = {"iteration": [0, 2001], "critic/u": [0.5, 0.6]}
+    write_results(tmp_path / "results", plain, ten)
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    rows = cells_of((tmp_path / "docs" / "results.md").read_text())
+    assert [(row[2], row[5], row[6]) for row in rows] == [("cfcql", "1", "140.0"), ("cfcql, heads=10", "1", "150.0")]
+    assert (tmp_path / "docs" / "figures" / "mpe-cn-disagreement.png").stat().st_size > 1000
+
+
 def test_cells_are_unique_and_each_is_one_training_command(scripts):
     cells = list(scripts[0].cells())
     assert len(set(cells)) == len(cells) >= 20
@@ -124,7 +139,8 @@ def test_cells_are_unique_and_each_is_one_training_command(scripts):
 @pytest.mark.parametrize("path", KEPT, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_a_kept_result_says_how_it_was_made(scripts, path):
     kept = json.loads(path.read_text())
-    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept))
+    changed = tuple(kept.get("set", ()))
+    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept), changed)
     assert cell.result == path
     assert kept["command"] == " ".join(cell.command(Path("runs")))
     assert kept["final"]["episodes"] == 1000

@@ -100,7 +100,7 @@ class ConservativeCritics(Algorithm):
     # --- critics -------------------------------------------------------------------------------------------------
 
     def critic_loss(self, batch: Batch, noise: Noise) -> Loss:
-        """Σ_j [ mean (Q_j(s, a) − y)² + α ξ_j ]: SPaCQL Eq. 5, Algorithm 1 line 13, every head on one target."""
+        """Σ_j [ mean (Q_j(s, a) − y)² + α ξ_j ]: SPaCQL Eq. 5, Algorithm 1 line 14, every head on one target."""
         with torch.no_grad():
             target = self.target(batch, noise)
         q = self.critic(state_of(batch.state), batch.action.unsqueeze(0))  # [M, 1, B]
