@@ -174,9 +174,9 @@ def test_core_range_and_source_are_the_metadatas_own_and_never_those_of_an_older
     assert first["zoo-other-core"]["core_range"] == ">=9", "shown though it is broken, for that is why"
     assert first["zoo-healthy"]["source"] == f"folder {machine.site}"
     info = machine.site / "zoo_healthy-1.0.dist-info"
-    (info / "direct_url.json").write_text('{"url": "file:///work/healthy", "dir_info": {"editable": true}}')
-    assert machine.rows()["zoo-healthy"]["source"] == "editable /work/healthy"
-    assert "editable /work/healthy" in machine.zoo("list", "plugins").stdout
+    (info / "direct_url.json").write_text('{"url": "file:///checkout/healthy", "dir_info": {"editable": true}}')
+    assert machine.rows()["zoo-healthy"]["source"] == "editable /checkout/healthy"
+    assert "editable /checkout/healthy" in machine.zoo("list", "plugins").stdout
 
 
 def test_refresh_looks_again_even_at_what_has_not_changed(machine: Machine) -> None:

@@ -109,7 +109,7 @@ def load_registry(file: Path | None = None) -> tuple[Known, ...]:
 
     file = file or Path(__file__).with_name("registry.yaml")
     try:
-        data = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PluginError(f"{file}: cannot be read: {error}") from error
     if not isinstance(data, dict) or set(data) != {"plugins"} or not isinstance(data["plugins"], list):
