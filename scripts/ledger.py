@@ -46,6 +46,8 @@ class Cell:
     iterations: int | None = None
     settings: tuple[str, ...] = ()
     """`key=value`, as `--set` takes them."""
+    episodes: tuple[int, int] | None = None
+    """Of a periodic and of the final evaluation, where episodes are too long for the usual numbers."""
 
     @property
     def result(self) -> Path:
@@ -60,6 +62,8 @@ class Cell:
             cell += ["--iterations", str(self.iterations)]
         for setting in self.settings:
             cell += ["--set", setting]
+        if self.episodes:
+            cell += ["--eval-episodes", str(self.episodes[0]), "--final-episodes", str(self.episodes[1])]
         return ["zoo", "train", *cell, "--compile", "on", "--out", str(out), "--json"]
 
     def __str__(self) -> str:
@@ -73,7 +77,8 @@ def cells() -> Iterator[Cell]:
     for block in yaml.safe_load((RESULTS / "cells.yaml").read_text(encoding="utf-8")):
         for seed, quality, algorithm in product(block["seeds"], block["qualities"], block["algorithms"]):
             settings = tuple(f"{key}={value}" for key, value in block.get("set", {}).items())
-            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"), settings)
+            episodes = tuple(block["episodes"]) if "episodes" in block else None
+            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"), settings, episodes)
 
 
 def run_cell(cell: Cell, out: Path) -> None:

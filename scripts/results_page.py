@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ COLOURS = {
 }
 """Of each algorithm, in the order of the tables; any other comes last, in one colour."""
 OTHERS_COLOUR = "#17becf"
+FIVE_UPDATES = {"macql", "cfcql", "icql-qs", "spacql"}
 QUALITIES = ("expert", "medium", "medium-replay", "random")
 """In the order of the tables; any other comes last."""
 WEIGHTS = (0.25, 0.42)
@@ -42,11 +43,11 @@ INTRODUCTION = """# Results
 Written by `python scripts/ledger.py report` from the files under `results/`; do not edit. Each file holds one run: its
 command, settings, hashes, curve and final score.
 
-A score is the undiscounted team return of the deterministic policy after the last iteration, over 1,000 episodes of
-fixed seeds: raw, and normalised as 100 · (S − random) / (expert − random) with the reference pair named under its
-table. Data: our own, rolled out from the policies that ship with `zoo-mpe`; the published columns used the
-benchmark's. With one seed the interval (±) is over episodes and says nothing about training again; with several it is
-over seeds."""
+A score is the undiscounted team return of the deterministic policy after the last iteration, over episodes of fixed
+seeds, as many as stand under its table: raw, and normalised as 100 · (S − random) / (expert − random) with the
+reference pair named there. Data: our own, rolled out from the policies that ship with the environments; the published
+columns used the benchmarks'. With one seed the interval (±) is over episodes and says nothing about training again;
+with several it is over seeds."""
 
 
 def write_page(results: Path, docs: Path) -> None:
@@ -76,8 +77,9 @@ def read(folder: Path) -> dict[int | str, Results]:
 
 def section(env: str, budget: int | str, found: Results, published: dict[str, Any], figures: list[str]) -> list[str]:
     """One environment's table at one budget, and its figures."""
+    about = published.get("about", {})
     rows = [
-        row(found[quality, algorithm], published.get(quality, {}).get(algorithm))
+        row(found[quality, algorithm], published.get(quality, {}).get(algorithm), about.get("game", ""))
         for quality, algorithm in sorted(found, key=lambda cell: (_rank(QUALITIES, cell[0]), _rank(COLOURS, cell[1])))
     ]
     head = [
@@ -88,30 +90,33 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
     heading, short = f"## {env}", []
     if budget != PUBLISHED:
         heading += f", {budget:,} iterations"
-        short = [
-            f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers. An "
-            "iteration of macql, cfcql, icql-qs and spacql has five updates of the critics, that of the others one of "
-            "each network: these have seen a fifth of the batches."
-        ]
+        short = [f"Every method for {budget:,} iterations, fewer than were published: to compare methods, not papers."]
+        if not FIVE_UPDATES.isdisjoint(name.partition(",")[0] for _, name in found):
+            short[0] += (
+                f" An iteration of {', '.join(sorted(FIVE_UPDATES))} has five updates of the critics, that of the "
+                "others one of each network: these have seen a fifth of the batches."
+            )
     parts = [heading, *short, "\n".join("| " + " | ".join(line) + " |" for line in table)]
-    reference = next(iter(found.values()))[0]["reference"]
+    results = [result for seeds in found.values() for result in seeds]
+    reference = results[0]["reference"]
     parts.append(
-        f"Normalised with random {reference['random']:g} and expert {reference['expert']:g}: {reference['source']}. "
-        "*best* is the best periodic evaluation over 100 episodes, picked with hindsight. *published* is the SPaCQL "
-        "paper's mean ± standard deviation over five seeds, on the benchmark's own data. *minutes* of training on one "
-        "thread, with another run beside it."
+        f"Scores over {_counts(r['final']['episodes'] for r in results)} episodes. Normalised with random "
+        f"{reference['random']:g} and expert {reference['expert']:g}: {reference['source']}. *best* is the best "
+        f"periodic evaluation over {_counts(r['best']['episodes'] for r in results)} episodes, picked with hindsight. "
+        "*minutes* of training on one thread, with another run beside it."
     )
-    if not comparable(reference):
+    if about:
+        parts[-1] += f" *published* is {about['numbers']}."
+    if "game" in about:
         parts.append(
-            "The published numbers here are of **another prey**, so of another game, normalised with that game's pair: "
-            "they say how the methods rank there, not which scores to expect here."
+            f"The published numbers here are of **{about['game']}**, so of another game: they say how the methods rank "
+            "there, not which scores to expect here."
         )
     return parts + [f"![{name}](figures/{name}.png)" for name in figures]
 
 
-def comparable(reference: dict[str, Any]) -> bool:
-    """Whether scores are normalised with the pair of the published tables, in the same game."""
-    return not reference["source"].startswith("own prey")
+def _counts(episodes: Iterable[int]) -> str:
+    return " or ".join(f"{count:,}" for count in sorted(set(episodes)))
 
 
 def _rank(known: Collection[str], name: str) -> tuple[int, str]:
@@ -126,8 +131,8 @@ def _line(name: str) -> dict[str, Any]:
     return {"color": COLOURS.get(base, OTHERS_COLOUR), "ls": "--" if changed else "-"}
 
 
-def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]:
-    """One line of the table: one algorithm on one dataset."""
+def row(seeds: list[dict[str, Any]], published: list[float] | None, game: str) -> list[str]:
+    """One line of the table: one algorithm on one dataset. `game`: what the published number is of, if not of this."""
     first = seeds[0]
     finals = [r["final"] for r in seeds]
     score = Score.of([f["mean"] for f in finals])
@@ -147,14 +152,14 @@ def row(seeds: list[dict[str, Any]], published: list[float] | None) -> list[str]
         f"{score.half_width:.1f}",
         f"**{scale * (score.mean - reference['random']):z.1f}**",
         f"{scale * (best - reference['random']):z.1f}",
-        "" if published is None else _published(published, reference),
+        "" if published is None else _published(published, game),
         f"{sum(r['train_seconds'] for r in seeds) / len(seeds) / 60:.0f}",
     ]
 
 
-def _published(numbers: list[float], reference: dict[str, Any]) -> str:
+def _published(numbers: list[float], game: str) -> str:
     shown = " ± ".join(f"{x:g}" for x in numbers)
-    return shown if comparable(reference) else f"{shown} (another prey)"
+    return f"{shown} ({game})" if game else shown
 
 
 def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:

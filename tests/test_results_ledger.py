@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 KEPT = sorted((ROOT / "results").glob("*/*/*-seed*.json"))
@@ -83,18 +84,29 @@ def test_a_short_budget_stands_in_a_table_of_its_own_that_says_so(scripts, tmp_p
     assert (tmp_path / "docs" / "figures" / "mpe-cn-500it-curves.png").stat().st_size > 1000
 
 
-def test_scores_against_our_own_prey_name_their_pair_and_mark_the_published_numbers_as_another_games(scripts, tmp_path):
+def test_scores_name_their_pair_and_published_numbers_of_another_game_are_marked_as_such(scripts, tmp_path):
     own = {**result("spacql", 0, 150.0), "reference": {"random": 90.0, "expert": 210.0, "source": "own prey: played"}}
     write_results(tmp_path / "results", own)
     (tmp_path / "docs").mkdir()
+    published = tmp_path / "results" / "published.yaml"
+    published.write_text("mpe-cn: {about: {numbers: theirs, game: another prey}, random: {spacql: [78.2, 14]}}\n")
     scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
     page = (tmp_path / "docs" / "results.md").read_text()
     assert cells_of(page)[0][8:11] == ["**50.0**", "54.2", "78.2 ± 14 (another prey)"]
     assert "Normalised with random 90 and expert 210: own prey: played." in page
+    assert "*published* is theirs." in page
     assert "of **another prey**" in page
-    write_results(tmp_path / "results", result("spacql", 0, 150.0))
+    published.write_text("mpe-cn: {about: {numbers: theirs}, random: {spacql: [78.2, 14]}}\n")
     scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
     assert "another prey" not in (tmp_path / "docs" / "results.md").read_text()
+
+
+def test_every_environment_with_published_numbers_says_what_they_are(scripts):
+    published = yaml.safe_load((ROOT / "results" / "published.yaml").read_text(encoding="utf-8"))
+    assert all(env["about"]["numbers"] for env in published.values())
+    games = {name: env["about"].get("game") for name, env in published.items()}
+    assert games["mpe-cn"] is None
+    assert all(game for name, game in games.items() if name != "mpe-cn")
 
 
 def test_no_result_is_left_out_whatever_its_algorithm_and_data_are_called(scripts, tmp_path):
@@ -130,6 +142,14 @@ def test_a_cell_with_settings_says_them_in_its_command_its_file_and_its_row(scri
     assert (tmp_path / "docs" / "figures" / "mpe-cn-disagreement.png").stat().st_size > 1000
 
 
+def test_a_cell_where_episodes_are_long_says_how_many_are_played(scripts):
+    cell = scripts[0].Cell("mamujoco-hopper-3x1", "expert", "bc", 0, episodes=(10, 100))
+    command = cell.command(Path("runs"))
+    assert command[command.index("--eval-episodes") + 1] == "10"
+    assert command[command.index("--final-episodes") + 1] == "100"
+    assert cell.result.name == "bc-seed0.json"
+
+
 def test_cells_are_unique_and_each_is_one_training_command(scripts):
     cells = list(scripts[0].cells())
     assert len(set(cells)) == len(cells) >= 20
@@ -140,10 +160,13 @@ def test_cells_are_unique_and_each_is_one_training_command(scripts):
 def test_a_kept_result_says_how_it_was_made(scripts, path):
     kept = json.loads(path.read_text())
     changed = tuple(kept.get("set", ()))
-    cell = scripts[0].Cell(kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept), changed)
+    played = (kept["best"]["episodes"], kept["final"]["episodes"])
+    episodes = None if played == (100, 1000) else played
+    cell = scripts[0].Cell(
+        kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept), changed, episodes
+    )
     assert cell.result == path
     assert kept["command"] == " ".join(cell.command(Path("runs")))
-    assert kept["final"]["episodes"] == 1000
     assert kept["curve"][-1][0] == kept["settings"]["iterations"]
     assert kept["dataset"]["hash"]
     assert kept["versions"]["torch"]
