@@ -27,6 +27,7 @@ class Batch:
         has_next_action: [B] bool; false on an episode's last step. a' never comes from another episode.
         action_mask, next_action_mask: [B, n, A] bool.
         initial_obs: [B, n, o]: first observations of B episodes drawn independently.
+        initial_state: [B, s] or [B, n, s]: the states they were seen in.
         filled: [B, T] bool, windows and episodes only.
         return_to_go: [B, T, n], windows with a `discount` only: Σ_k γ^k r_{t+k} over the rest of the episode. What
             would follow a truncated end is not known and counts as nothing.
@@ -46,6 +47,7 @@ class Batch:
     action_mask: Tensor | None = None
     next_action_mask: Tensor | None = None
     initial_obs: Tensor | None = None
+    initial_state: Tensor | None = None
     filled: Tensor | None = None
     return_to_go: Tensor | None = None
     step: Tensor | None = None

@@ -69,7 +69,11 @@ def test_rows_equal_a_plain_loop_and_never_cross_an_episodes_end(kind, shape, se
         if dataset.team.discrete:
             np.testing.assert_array_equal(batch.action_mask[b], episode["action_masks"][t])
             np.testing.assert_array_equal(batch.next_action_mask[b], episode["action_masks"][t + 1])
-    assert set(place(dataset, batch.initial_obs)[1]) == {0}
+    starts = place(dataset, batch.initial_obs)
+    assert set(starts[1]) == {0}
+    for b, e in enumerate(starts[0]):
+        first = looped_state(dataset, stored[e]["observations"][0], stored[e], 0)
+        np.testing.assert_array_equal(batch.initial_state[b], first)
 
 
 @settings(max_examples=25)
@@ -209,7 +213,8 @@ def test_a_batch_far_larger_than_the_data_is_refused_with_both_numbers(tmp_path,
 def test_state_can_be_left_out_and_unasked_fields_are_none(tmp_path):
     dataset = numbered([(3, False)], tmp_path)
     batch = dataset.sampler(Rows(4), state=False).sample(generator(0))
-    absent = ("state", "next_state", "next_action", "has_next_action", "action_mask", "initial_obs", "filled")
+    absent = ("state", "next_state", "next_action", "has_next_action", "action_mask", "filled")
+    absent += ("initial_obs", "initial_state")
     assert [name for name in absent if getattr(batch, name) is not None] == []
 
 

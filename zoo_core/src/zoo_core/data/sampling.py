@@ -114,13 +114,15 @@ class RowSampler(Sampler):
         steps = self._draw(self.population, self.need.batch_size, generator)
         if self._eligible is not None:
             steps = _gather(self._eligible, steps)
-        initial_obs = None
-        if self.need.initial_obs:
-            episodes = self._draw(len(self.lengths), self.need.batch_size, generator)
-            initial_obs = _gather(self.obs, self.episode_starts[episodes] + episodes)
-        return self.take(steps, initial_obs)
+        batch = self.take(steps)
+        if not self.need.initial_obs:
+            return batch
+        episodes = self._draw(len(self.lengths), self.need.batch_size, generator)
+        rows = self.episode_starts[episodes] + episodes
+        initial_obs = _gather(self.obs, rows)
+        return dataclasses.replace(batch, initial_obs=initial_obs, initial_state=self._state(rows, initial_obs))
 
-    def take(self, steps: Tensor, initial_obs: Tensor | None = None) -> Batch:
+    def take(self, steps: Tensor) -> Batch:
         """The batch of these transitions, [B] int64."""
         rows = self._rows_of(steps)
         obs, next_obs = _gather(self.obs, rows), _gather(self.obs, rows + 1)
@@ -143,7 +145,6 @@ class RowSampler(Sampler):
             has_next_action=has_next_action,
             action_mask=None if self.action_mask is None else _gather(self.action_mask, rows),
             next_action_mask=None if self.action_mask is None else _gather(self.action_mask, rows + 1),
-            initial_obs=initial_obs,
         )
 
 

@@ -37,9 +37,9 @@ from zoo_core.training import Learner, build_algorithm
 
 HIDDEN = {
     "next_action": ("next_action", "has_next_action"),
-    "state": ("state", "next_state"),
+    "state": ("state", "next_state", "initial_state"),
     "action_mask": ("action_mask", "next_action_mask"),
-    "initial_obs": ("initial_obs",),
+    "initial_obs": ("initial_obs", "initial_state"),
 }
 """The fields of a batch that a word of `needs` stands for."""
 

@@ -169,7 +169,7 @@ def _exchanged(batch: Batch, team: TeamSpec, order: tuple[int, ...] | None) -> B
     index = torch.tensor(order)
 
     def exchange(name: str, values: Tensor) -> Tensor:
-        if name in ("state", "next_state"):
+        if name in ("state", "next_state", "initial_state"):
             if team.state_kind == "stored":
                 return values
             blocks = values.reshape(*values.shape[:-1], team.n, -1)
