@@ -100,11 +100,18 @@ def _algorithm(zoo: Zoo, entry: AlgorithmEntry) -> tuple[dict[str, Any], dict[st
         "actions": ", ".join(entry.actions),
         "needs": ", ".join(entry.needs),
         "acts": "on what all agents see" if entry.centralised_acting else "each agent on its own observation",
-        "mixer": "none" if entry.mixer is None else " and ".join(entry.mixer) or "any",
+        "mixer": _mixer_of(entry),
         "runs with": entry.online or f"zoo train --algo {_unmistakable(zoo, entry)}",
     }
     mixers = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
     return facts, {"environments": _names(zoo.envs, lambda env: not missing(entry, env)), "mixers": mixers}
+
+
+def _mixer_of(entry: AlgorithmEntry) -> str:
+    """What a mixer must be, and which one is had unless asked for."""
+    if entry.mixer is None:
+        return "none"
+    return f"{' and '.join(entry.mixer) or 'any'}; {entry.default_mixer} by default"
 
 
 def _unmistakable(zoo: Zoo, entry: AlgorithmEntry) -> str:

@@ -107,10 +107,11 @@ class Adam:
 @dataclass(frozen=True)
 class Clip:
     """Clip a gradient to a 2-norm. `per="all"`: the norm over all parameters of the update; `per="member"`: one norm
-    for each index of the parameters' leading axis, e.g. each head of an ensemble or each agent's own actor."""
+    for each index of the parameters' leading axis, e.g. each head of an ensemble or each agent's own actor;
+    `per="module"`: one for each name in `learns`, where an update descends a sum of losses of different modules."""
 
     norm: float
-    per: Literal["all", "member"] = "all"
+    per: Literal["all", "member", "module"] = "all"
 
 
 @dataclass(frozen=True)

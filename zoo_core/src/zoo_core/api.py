@@ -85,7 +85,7 @@ def train(
         preset: settings as `published`, or the `zoo`'s.
         settings: setting → value, over all other layers (`--set`).
         config: a YAML file of `setting: value` lines.
-        mixer: for algorithms that take one.
+        mixer: for algorithms that take one; empty takes the algorithm's default.
         iterations: the budget; None takes the algorithm's.
         seeds: how many (0, 1, …), or which; None is seed 0.
         seed: this one alone, instead of `seeds`.

@@ -41,13 +41,26 @@ def require_pair(
     )
 
 
-def require_mixer(algorithm: AlgorithmEntry, mixer: MixerEntry) -> None:
-    """Raise `IncompatiblePair` if the algorithm takes no mixer or this one lacks a trait it requires."""
+WITHOUT = {
+    "linear": "it gives no weights w(s) and bias b(s) to share the team's value out by",
+    "monotone": "its total may fall while an agent's value rises",
+    "vector": "it has one total, not one for each agent",
+}
+"""What keeps a mixer that lacks a trait out."""
+
+
+def require_mixer(algorithm: AlgorithmEntry, mixer: MixerEntry, mixers: Iterable[MixerEntry] = ()) -> None:
+    """Raise `IncompatiblePair` if the algorithm takes no mixer or this one lacks a trait it requires.
+
+    The message names those of `mixers` that do.
+    """
     if algorithm.mixer is None:
-        raise IncompatiblePair(f"{algorithm.name} takes no mixer")
+        raise IncompatiblePair(f"{algorithm.name} takes no mixer: leave --mixer out")
     lacks = [trait for trait in algorithm.mixer if trait not in mixer.traits]
     if lacks:
+        fitting = [other.name for other in mixers if set(algorithm.mixer) <= set(other.traits)]
         raise IncompatiblePair(
             f"{algorithm.name} requires a mixer that is {' and '.join(algorithm.mixer)}; "
-            f"{mixer.name} is not {' or '.join(lacks)}"
+            f"{mixer.name} is not {' or '.join(lacks)}: {'; '.join(WITHOUT[trait] for trait in lacks)}."
+            + (f"\n{algorithm.name} works with: {', '.join(dict.fromkeys(fitting))}." if fitting else "")
         )

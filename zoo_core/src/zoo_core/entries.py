@@ -203,7 +203,8 @@ class AlgorithmEntry(Entry):
     """An algorithm. Factory: a `zoo_core.algorithms.Algorithm` subclass.
 
     `actions` lists the action kinds it handles, `needs` what it takes from the data (words of `DATA_NEEDS`),
-    `mixer` the traits it requires of a mixer (None: it takes none). `settings` is `"package:file.yaml"`.
+    `mixer` the traits it requires of a mixer (None: it takes none), `default_mixer` the one it has unless another is
+    asked for. `settings` is `"package:file.yaml"`.
     `table_column` says which column of which paper this name stands for.
     """
 
@@ -213,6 +214,7 @@ class AlgorithmEntry(Entry):
     actions: tuple[str, ...] = (CONTINUOUS,)
     needs: tuple[str, ...] = ("rows",)
     mixer: tuple[str, ...] | None = None
+    default_mixer: str = "linear"
     table_column: str = ""
     centralised_acting: bool = False
     imitates: bool = False

@@ -1,9 +1,10 @@
-"""One step of the zoo's Adam is Adam's, however the gradient lies in memory."""
+"""One step of the zoo's Adam is Adam's, however the gradient lies in memory; gradients are clipped as asked."""
 
+import pytest
 import torch
 
-from zoo_core import Adam
-from zoo_core.training.optimisers import Optimiser
+from zoo_core import Adam, Clip
+from zoo_core.training.optimisers import Optimiser, clip_gradients
 
 
 def test_a_transposed_gradient_moves_the_weights_it_belongs_to():
@@ -16,3 +17,16 @@ def test_a_transposed_gradient_moves_the_weights_it_belongs_to():
         reference.step()
     assert torch.allclose(weight, plain, atol=1e-6)
     assert weight.grad is None
+
+
+@pytest.mark.parametrize("lead", [0, 1])
+def test_a_norm_for_each_module_is_that_of_its_own_gradients(lead):
+    """Two modules of two gradients and one, and between them one without any: the first exceeds the norm alone."""
+    seeds = (2,) * lead
+    gradients = [torch.full((*seeds, 3), 3.0), torch.full((*seeds, 2, 2), 3.0), torch.full((*seeds, 4), 0.1)]
+    small = gradients[2].clone()
+    norms = clip_gradients(gradients, Clip(1.0, "module"), lead, "step", (2, 0, 1))
+    torch.testing.assert_close(norms, torch.full(seeds, 3.0 * 7**0.5))
+    for gradient in gradients[:2]:
+        torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 7**0.5))
+    assert torch.equal(gradients[2], small)

@@ -77,6 +77,7 @@ class Learner:
         budget = algorithms[0].config.iterations if iterations is None else iterations
         self._lengths = tuple(budget if p.iterations is None else p.iterations for p in self.phases)
         self._optimisers: dict[str, Optimiser] = {}
+        self._modules: dict[str, list[int]] = {}
         self._prepare()
 
     @property
@@ -141,7 +142,8 @@ class Learner:
         )
         logged = {"loss": value, **loss.metrics}
         if step.clip is not None:
-            logged["grad_norm"] = clip_gradients(gradients, step.clip, self.networks.lead, step.name)
+            modules = self._modules[step.name]
+            logged["grad_norm"] = clip_gradients(gradients, step.clip, self.networks.lead, step.name, modules)
         optimiser.step(gradients, progress)
         return {f"{step.name}/{name}": self._per_seed(metric) for name, metric in logged.items()}
 
@@ -260,8 +262,13 @@ class Learner:
         if (twin.learns, twin.optimizer) != (step.learns, step.optimizer):
             raise PluginError(f"updates called {step.name!r} differ in `learns` or `optimizer`; give them other names")
         if step.name not in self._optimisers:
-            learned = [name for attribute in step.learns for name in self.networks.resolve(attribute, step.name)]
-            parameters = {name: self.networks.parameters[name] for name in dict.fromkeys(learned)}
+            parameters: dict[str, Tensor] = {}
+            sizes = self._modules[step.name] = []
+            for attribute in step.learns:
+                known = len(parameters)
+                names = self.networks.resolve(attribute, step.name)
+                parameters |= {name: self.networks.parameters[name] for name in names}
+                sizes.append(len(parameters) - known)
             if not parameters:
                 raise PluginError(f"update {step.name!r} learns nothing: {', '.join(step.learns)} have no parameters")
             frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad]

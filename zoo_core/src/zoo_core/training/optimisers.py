@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -57,11 +58,19 @@ def learning_rate(settings: Adam, progress: float) -> float:
     return settings.lr
 
 
-def clip_gradients(gradients: Sequence[Tensor], clip: Clip, lead: int, step: str) -> Tensor:
-    """Scale gradients in place to at most the norm; returns the norms before, [] or [S] (`member`: the largest).
+def clip_gradients(
+    gradients: Sequence[Tensor], clip: Clip, lead: int, step: str, modules: Sequence[int] = ()
+) -> Tensor:
+    """Scale gradients in place to at most the norm; returns the norms before, [] or [S] (of several: the largest).
 
     Norms are taken over everything but the `lead` seed axis and, per member, the parameters' own leading axis.
+    `modules`: how many of the gradients, in their order, belong to each module.
     """
+    if clip.per == "module":
+        ends = list(itertools.accumulate(modules))
+        parts = [gradients[end - size : end] for size, end in zip(modules, ends, strict=True) if size]
+        whole = Clip(clip.norm)
+        return torch.stack([clip_gradients(part, whole, lead, step) for part in parts]).amax(0)
     axes = lead + (clip.per == "member")
     if len({gradient.shape[:axes] for gradient in gradients}) != 1:
         raise PluginError(f"step {step!r} clips per member, but its parameters' leading axes differ in length")

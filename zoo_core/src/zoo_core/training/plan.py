@@ -33,7 +33,7 @@ class TrainRequest:
             quality whose settings hold.
         dataset: instead of env and quality: a name, a folder or `minari:<id>`.
         preset, config_file, settings: see `zoo_core.config.resolve`.
-        mixer: a mixer's name, for algorithms that take one.
+        mixer: a mixer's name, for algorithms that take one; among `settings`, `mixer` means the same.
         iterations: the budget; None takes the config's.
         seeds: one run each.
         jobs: how many runs side by side, each in a process of its own.
@@ -84,6 +84,12 @@ class TrainRequest:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, not {value}")
+        if "mixer" in self.settings:
+            named = self.settings["mixer"]
+            if not isinstance(named, str) or (self.mixer and self.mixer != named):
+                raise UsageError(f"mixer={named!r} and --mixer {self.mixer!r}: name one mixer, see `zoo list mixers`")
+            object.__setattr__(self, "mixer", named)
+            object.__setattr__(self, "settings", {k: v for k, v in self.settings.items() if k != "mixer"})
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"seeds must be different and not negative, not {list(self.seeds)}")
 
@@ -130,6 +136,16 @@ class Plan:
         """The folder of this algorithm's runs on this dataset."""
         return Path(self.request.out) / slug(self.env.name) / slug(self.quality) / slug(self.algorithm.name)
 
+    @property
+    def mixer_origin(self) -> str | None:
+        """Who chose the mixer, as `config.json` says it; None without one."""
+        if self.mixer is None:
+            return None
+        if self.request.mixer:
+            return "--mixer"
+        named = self.mixer.name == self.algorithm.default_mixer
+        return f"the default of {self.algorithm.name}" if named else "the first installed that fits"
+
     def statistics(self) -> Statistics | None:
         """The dataset's, if the algorithm asks for them."""
         return self.dataset.statistics() if "statistics" in self.algorithm.needs else None
@@ -161,6 +177,7 @@ class Plan:
                 "episodes": self.dataset.card.episodes,
             },
             "mixer": self.mixer.name if self.mixer else None,
+            "mixer_from": self.mixer_origin,
             "offered": dict(self.offered),
             "seed": seed,
             "team": self.dataset.team.as_json(),
@@ -273,10 +290,10 @@ def _open(name: str, building: Callable[[str, int, int], None] | None, note: Cal
 
 
 def _mixer(request: TrainRequest, algorithm: AlgorithmEntry, zoo: Zoo) -> MixerEntry | None:
-    """The mixer asked for; else, for an algorithm that takes one, the first by name that fits."""
+    """The mixer asked for; else, for an algorithm that takes one, its default or, that missing, the first that fits."""
     if request.mixer:
         mixer = zoo.find("mixer", request.mixer)
-        require_mixer(algorithm, mixer)
+        require_mixer(algorithm, mixer, (o.entry for o in zoo.mixers))
         return mixer
     if algorithm.mixer is None:
         return None
@@ -286,7 +303,7 @@ def _mixer(request: TrainRequest, algorithm: AlgorithmEntry, zoo: Zoo) -> MixerE
             f"{algorithm.name} requires a mixer that is {' and '.join(algorithm.mixer) or 'any'}, and none is"
             " installed: `zoo list mixers --available` says how to install one"
         )
-    return fitting[0]
+    return next((mixer for mixer in fitting if mixer.name == algorithm.default_mixer), fitting[0])
 
 
 def _require_team(env: EnvEntry, dataset: Dataset) -> None:

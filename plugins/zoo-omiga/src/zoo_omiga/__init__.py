@@ -1,0 +1,1 @@
+"""OMIGA for the offline multi-agent RL zoo."""

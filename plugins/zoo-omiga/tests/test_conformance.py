@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_omiga.plugin"
+
+
+def test_omiga_keeps_the_contract(zoo_claim):
+    zoo_claim()
