@@ -1,0 +1,114 @@
+"""Hooks of zoo-mamujoco: robots whose joints are shared among agents, and datasets of them."""
+
+from __future__ import annotations
+
+from zoo_core import DatasetEntry, EnvEntry, Source, hookimpl
+from zoo_mamujoco.scores import REFERENCE
+
+PENG = Source(
+    paper="Peng et al., FACMAC: Factored Multi-Agent Centralised Policy Gradients (NeurIPS 2021)",
+    url="https://arxiv.org/abs/2003.06709",
+    code="https://github.com/schroederdewitt/multiagent_mujoco",
+)
+PHYSICS = (
+    "Gymnasium's -v4 rewards and endings, which are -v2's, in current MuJoCo: near the published data, which are of "
+    "MuJoCo 2.0, and not the same"
+)
+OMIGA = "Observations as in OMIGA's data: the full one and the agent's one-hot number, standardised per vector"
+NO_CONTACTS = "; the 84 contact forces are zeros, as MuJoCo 2.0 left them (contacts=True fills them)"
+OMAR = (
+    "Observations as in OMAR's HalfCheetah: position and velocity of an agent's own joints; the state is the full one"
+)
+
+
+def env(robot: str, partition: str, agents: int, quality: str, summary: str, convention: str) -> EnvEntry:
+    name = f"mamujoco-{robot.lower()}-{partition}"
+    return EnvEntry(
+        name=name,
+        summary=summary,
+        factory="zoo_mamujoco.envs:MultiAgentMujoco",
+        source=PENG,
+        family="mamujoco",
+        convention=f"{PHYSICS}. {convention}",
+        agents=agents,
+        default_quality=quality,
+        reference=REFERENCE.get(name),
+        hints={"copies": 50},
+        options={"robot": robot, "partition": partition},
+        modules=("mujoco", "gymnasium"),
+    )
+
+
+ENVS = (
+    env("Ant", "2x4", 2, "", "Two agents, four joints each, make an ant run.", OMIGA + NO_CONTACTS),
+    env("HalfCheetah", "2x3", 2, "medium-replay", "Hind leg and fore leg of a cheetah, an agent each.", OMAR),
+    env("HalfCheetah", "6x1", 6, "medium-replay", "Six agents, one joint each, make a cheetah run.", OMIGA),
+    env("Hopper", "3x1", 3, "", "Three agents, one joint each, make a leg hop.", OMIGA),
+)
+
+AFTER_OMIGA = Source(
+    paper="Built here, after the data of Wang et al., Offline Multi-Agent RL with Implicit Global-to-Local Value "
+    "Regularization (NeurIPS 2023), which are of HAPPO's policies in MuJoCo 2.0",
+    url="https://arxiv.org/abs/2307.11620",
+    code="https://github.com/ZhengYinan-AIR/OMIGA",
+)
+AFTER_OMAR = Source(
+    paper="Built here, after the data of Pan et al., Plan Better Amid Conservatism: Offline Multi-Agent RL with Actor "
+    "Rectification (ICML 2022), which are of MATD3's policies in MuJoCo 2.0",
+    url="https://arxiv.org/abs/2111.11188",
+    code="https://github.com/ling-pan/OMAR",
+)
+SUMMARIES = {
+    "expert": "A trained PPO policy, its actions sampled.",
+    "medium": "The same learner partly trained, its actions sampled.",
+    "medium-replay": "The learner at equal intervals from its start to the medium policy, rolled out anew.",
+    "medium-expert": "The medium data, then the expert data.",
+    "random": "Independent uniform actions.",
+}
+
+
+def datasets(env: str, source: Source, **sizes: tuple[int, float]) -> tuple[DatasetEntry, ...]:
+    """Entries of one environment: quality (with an underscore) → its size, and the published mean return."""
+    return tuple(
+        DatasetEntry(
+            name=f"{env}/{quality.replace('_', '-')}",
+            summary=SUMMARIES[quality.replace("_", "-")],
+            factory=f"zoo_mamujoco.datasets:{quality}",
+            source=source,
+            env=env,
+            quality=quality.replace("_", "-"),
+            transitions=transitions,
+            published_return=published,
+        )
+        for quality, (transitions, published) in sizes.items()
+    )
+
+
+DATASETS = (
+    *datasets(
+        "mamujoco-halfcheetah-6x1",
+        AFTER_OMIGA,
+        expert=(1_000_000, 2785.1),
+        medium=(1_000_000, 1425.7),
+        medium_replay=(1_000_000, 655.8),
+        medium_expert=(2_000_000, 2105.4),
+    ),
+    *datasets(
+        "mamujoco-halfcheetah-2x3",
+        AFTER_OMAR,
+        expert=(1_000_000, 3338.7),
+        medium=(1_000_000, 1568.9),
+        medium_replay=(460_000, 423.5),
+        random=(1_000_000, -282.9),
+    ),
+)
+
+
+@hookimpl
+def zoo_envs() -> tuple[EnvEntry, ...]:
+    return ENVS
+
+
+@hookimpl
+def zoo_datasets() -> tuple[DatasetEntry, ...]:
+    return DATASETS

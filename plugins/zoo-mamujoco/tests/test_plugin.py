@@ -1,0 +1,79 @@
+"""The hook module: light, and true to the environments it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from zoo_mamujoco.plugin import DATASETS, ENVS
+from zoo_mamujoco.reference import expert_returns, main, random_returns
+
+MEASURED = [entry for entry in ENVS if entry.reference]
+
+
+def modules_after(code, **environment):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import json, os, sys; {code}; print(json.dumps([sorted(sys.modules), dict(os.environ)]))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MUJOCO_GL")} | environment,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_hook_module_imports_nothing_heavy():
+    modules, _ = modules_after("import zoo_mamujoco.plugin")
+    assert not {"numpy", "torch", "mujoco", "gymnasium", "safetensors"} & set(modules)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
+@pytest.mark.parametrize(
+    ("environment", "chosen"), [({}, "egl"), ({"MUJOCO_GL": "osmesa"}, "osmesa"), ({"DISPLAY": ":0"}, None)], ids=str
+)
+def test_without_a_screen_mujoco_draws_by_egl_unless_told_otherwise(environment, chosen):
+    """An empty module stands in for MuJoCo, which would load the library that is named."""
+    code = "sys.modules['mujoco'] = type(sys)('mujoco'); import zoo_mamujoco.physics"
+    _, after = modules_after(code, **environment)
+    assert after.get("MUJOCO_GL") == chosen
+
+
+@pytest.mark.parametrize("entry", ENVS, ids=lambda entry: entry.name)
+def test_an_entry_says_what_its_environment_is(entry):
+    env = entry.load()(2)
+    assert env.team.env == entry.name
+    assert env.team.n == entry.agents
+    assert env.team.reference == entry.reference
+    assert env.team.action_kind in entry.gives
+
+
+def test_a_default_quality_is_claimed_exactly_where_there_are_datasets():
+    offered = {(dataset.env, dataset.quality) for dataset in DATASETS}
+    for entry in ENVS:
+        if any(env == entry.name for env, _ in offered):
+            assert (entry.name, entry.default_quality) in offered
+        else:
+            assert entry.default_quality == ""
+
+
+@pytest.mark.parametrize("entry", MEASURED, ids=lambda entry: entry.name)
+def test_reference_scores_are_what_the_command_computes(entry):
+    """On 20 of its episodes, within four standard errors."""
+    for value, returns in (
+        (entry.reference.random, random_returns(entry.name, 20)),
+        (entry.reference.expert, expert_returns(entry.name, 20)),
+    ):
+        assert returns.mean() == pytest.approx(value, abs=1.0 + 4 * returns.std() / 20**0.5)
+
+
+def test_the_reference_command_prints_both(capsys):
+    assert main(["--env", MEASURED[0].name, "--episodes", "1"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["random", "expert"]
