@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -240,7 +241,7 @@ def test_path_prints_the_folder_and_nothing_else(run, tmp_path):
 
 
 def test_import_says_what_was_found_and_assumed_and_refuses_to_overwrite(run, npy_folder):
-    words = ("import", "npy", npy_folder, "--env", "walk", "--name", "theirs/walk")
+    words = ("import", npy_folder, "--env", "walk", "--name", "theirs/walk")
     code, out, _ = run(*words)
     assert code == 0
     assert "0 of 3 episodes have a done" in out
@@ -253,6 +254,61 @@ def test_import_says_what_was_found_and_assumed_and_refuses_to_overwrite(run, np
     assert "3 episodes terminated" in run("inspect", "theirs/walk")[1]
 
 
+def test_help_of_import_names_every_format_and_shows_one_of_each(run):
+    help_text = run("import", "--help")[1]
+    for name in FORMATS:
+        assert f"\n  {name} " in help_text
+    examples = help_text.split("Examples:")[1]
+    assert all(word in examples for word in ("seed_0_data", ".hdf5", ".npz", "expert-v0"))
+
+
+def test_a_robots_file_is_imported_by_its_content_alone_with_progress(run, tmp_path):
+    path = tmp_path / "walk.data"
+    arrays = {"o": np.arange(60.0).reshape(15, 2, 2), "a": np.full((15, 2, 1), 2.0), "r": np.ones((15, 1))}
+    arrays |= {"s": arrays["o"], "d": (np.arange(15) % 5 == 4)[:, None]}
+    with h5py.File(path, "w") as file:
+        for key, values in arrays.items():
+            file[key] = values
+    code, out, err = run("import", path, "--env", "walk", "--name", "theirs/walk")
+    assert code == 0
+    assert "importing theirs/walk: 12 of 12 transitions" in err
+    for text in (
+        "15 rows: 12 steps and 3 terminal rows",
+        "3 of 3 episodes have a done at the time limit",
+        "3 time limits stored as terminals relabelled as truncated",
+        "24 of 24 action values clipped to [-1, 1]; the largest lay 1 outside",
+        "12 transitions in 3 episodes, return 4.0 ± 0.0",
+    ):
+        assert text in out
+    shown = run("inspect", "theirs/walk")[1]
+    assert "source: sha256" in shown
+    assert "0 episodes terminated" in shown
+    code, _, err = run("import", path, "--format", "comadice", "--env", "walk", "--name", "other")
+    assert code == 1
+    assert "no .npz archive" in err
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys
+from zoo_core.data import EpisodeWriter
+add = EpisodeWriter.add
+def add_and_stop(self, **arrays):
+    add(self, **arrays)
+    os.kill(os.getpid(), signal.{name})
+EpisodeWriter.add = add_and_stop
+from zoo_cli.main import main
+words = "--env line --infer-team --episode-length 4 --name a/b"
+sys.exit(main(["data", "import", {folder!r}, *words.split()]))
+"""
+
+
+@pytest.mark.parametrize(("name", "expected"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_import_stopped_in_its_midst_leaves_nothing(npy_folder, tmp_path, name, expected):
+    code = INTERRUPTED_IMPORT.format(name=name, folder=str(npy_folder))
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == expected
+    assert not (tmp_path / "data").exists()
+
+
 def test_export_and_import_keep_the_hash(run):
     pytest.importorskip("minari")
     run("build", "walk/random")
@@ -262,7 +318,7 @@ def test_export_and_import_keep_the_hash(run):
     assert run("export", "walk/random", "--to", "minari")[0] == 1
     assert run("export", "walk/random", "--to", "minari", "--force", "--episodes", 4)[0] == 0
     assert run("export", "walk/random", "--to", "minari", "--force")[0] == 0
-    assert run("import", "minari", "walk/random-v0", "--name", "back")[0] == 0
+    assert run("import", "walk/random-v0", "--name", "back")[0] == 0
     cards = [json.loads(run("inspect", name, "--json")[1]) for name in ("walk/random", "back", "minari:walk/random-v0")]
     assert len({card["hash"] for card in cards}) == 1
 
@@ -274,10 +330,16 @@ def test_export_and_import_keep_the_hash(run):
         (["inspect", "walk/random"], 1, "zoo data build walk/random"),
         (["inspect", "./nowhere"], 1, "no dataset at"),
         (["verify", "walk/randm"], 2, "Did you mean"),
-        (["import", "npz", "x", "--name", "y"], 2, "npy"),
-        (["import", "npy", "/nowhere", "--name", "y"], 1, "no folder"),
-        (["import", "npy", "/nowhere", "--name", "walk/random"], 2, "built-in"),
-        (["import", "npy", "/nowhere"], 2, "--name"),
+        (["import", "x", "--format", "npz", "--name", "y"], 2, "npy"),
+        (["import", "x", "--format", "comadise", "--name", "y"], 2, "Did you mean 'comadice'"),
+        (["import", "/nowhere", "--name", "y"], 1, "no file or folder /nowhere"),
+        (["import", "/nowhere", "--format", "npy", "--name", "y"], 1, "no folder"),
+        (["import", "/nowhere", "--format", "omiga", "--name", "y"], 1, "no file"),
+        (["import", __file__, "--name", "y"], 1, "no HDF5 file, no .npz archive and no folder of .npy files"),
+        (["import", "/nowhere", "--name", "walk/random"], 2, "built-in"),
+        (["import", "/nowhere"], 2, "--name"),
+        (["import", "/nowhere", "--name", "y", "--action-scale", "0"], 2, "--action-scale"),
+        (["import", "/nowhere", "--name", "y", "--tolerance", "-1"], 2, "--tolerance"),
         (["export", "walk/random", "--to", "csv"], 2, "minari"),
         (["build", "walk/random", "--transitions", "0"], 2, "--transitions"),
         (["build"], 2, "NAME"),
@@ -301,6 +363,6 @@ def test_the_installed_command_imports_and_inspects(npy_folder):
     command = [str(Path(sys.executable).with_name("zoo")), "data"]
     name = ["--name", "theirs"]
     guess = ["--env", "line", "--infer-team", "--episode-length", "4"]
-    subprocess.run([*command, "import", "npy", str(npy_folder), *name, *guess], check=True, capture_output=True)
+    subprocess.run([*command, "import", str(npy_folder), *name, *guess], check=True, capture_output=True)
     shown = subprocess.run([*command, "inspect", "theirs", "--json"], check=True, capture_output=True, text=True)
     assert json.loads(shown.stdout)["episodes"] == 3

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,6 +29,19 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console) as display:
         task = display.add_task(what, total=None, start=True)
         yield lambda done, total: display.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """A SIGTERM inside leaves by an exception, so that what is half written is removed, and exits with 143."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _lines(console: Console, what: str, unit: str) -> Callable[[int, int], None]:

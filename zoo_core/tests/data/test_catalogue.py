@@ -116,7 +116,7 @@ def test_half_built_datasets_are_not_listed(tmp_path):
 
 def test_an_import_cannot_take_the_name_of_a_built_in_dataset(tmp_path):
     with pytest.raises(UsageError, match="built-in"):
-        import_dataset("npy", str(tmp_path), "toy/random")
+        import_dataset(str(tmp_path), "toy/random")
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_clear_error(tmp_path, monkeypatch):

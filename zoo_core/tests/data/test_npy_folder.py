@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import toy_team
 
-from zoo_core import DatasetError
+from zoo_core import DatasetError, EnvEntry, Source
 from zoo_core.data import Dataset, ImportOptions
 from zoo_core.data.importers import read_source, write_reading
 from zoo_core.data.importers.episode_ends import find_ends
 from zoo_core.errors import UnknownName
+from zoo_core.plugins import Offer, Zoo
 
 LENGTH, EPISODES, AGENTS = 5, 6, 2
 ROWS = LENGTH * EPISODES
@@ -124,7 +128,7 @@ def test_a_wrong_episode_length_is_found_by_the_next_observations(folder):
 
 
 def test_the_largest_difference_of_next_observations_is_reported(folder):
-    assert dataset_gap(load(folder)) == "0"
+    assert dataset_gap(load(folder)) == "0 (--tolerance allows 0.001)"
     change(folder, "next_obs_1", lambda x: x + 5e-4 * (np.arange(ROWS) == 7)[:, None])
     assert dataset_gap(load(folder, target=folder.parent / "b")).startswith("0.0005")
     loose = ImportOptions("toy", True, AGENTS, LENGTH, tolerance=1e-4)
@@ -134,6 +138,54 @@ def test_the_largest_difference_of_next_observations_is_reported(folder):
 
 def dataset_gap(dataset):
     return dataset.card.notes["next_observations"].removeprefix("largest difference from the following row: ")
+
+
+def test_states_are_compared_with_the_following_row_too(tmp_path):
+    write_folder(tmp_path / "cheetah", states=True)
+    change(tmp_path / "cheetah", "next_states_0", lambda x: x + 2.0 * (np.arange(ROWS) == 8)[:, None])
+    with pytest.raises(
+        DatasetError, match=r"next_states_0\.npy, row 8, differs from row 9 of states_0\.npy by up to 2"
+    ):
+        load(tmp_path / "cheetah")
+
+
+def test_episodes_of_one_step_have_no_following_row_and_the_card_says_so(folder):
+    dataset = load(folder, ImportOptions("toy", True, AGENTS, 1))
+    assert dataset.num_episodes == ROWS
+    assert dataset.card.notes["next_observations"].startswith("not compared")
+
+
+def test_groups_of_any_size_give_the_same_dataset(folder, monkeypatch):
+    whole = load(folder)
+    monkeypatch.setattr("zoo_core.data.importers.npy_folder._ROWS_AT_ONCE", 7)
+    late = ROWS - 2
+    change(folder, "next_obs_1", lambda x: x + 5e-4 * (np.arange(ROWS) == late)[:, None])
+    in_pieces = load(folder, target=folder.parent / "pieces")
+    assert in_pieces.hash == whole.hash
+    assert dataset_gap(in_pieces).startswith("0.0005"), "the last group is compared too"
+
+
+def test_the_card_names_every_file_read_with_its_hash_and_type(folder):
+    change(folder, "rews_0", lambda x: x.astype(np.float32))
+    card = load(folder).card
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*_[01].npy")}
+    assert card.source["sha256"] == files
+    assert card.notes["types"] == "obs, acs, next_obs, dones float64; rews float32/float64; kept as float32"
+    assert card.notes["actions"].startswith("from -0.9")
+
+
+def test_stored_actions_can_be_scaled_before_they_are_clipped(folder):
+    dataset = load(folder, ImportOptions("toy", True, AGENTS, LENGTH, action_scale=4.0))
+    expected = (array(folder, "acs_0").astype(np.float32) * 4).clip(-1, 1)
+    np.testing.assert_array_equal(dataset.action[:, 0], expected)
+    assert "(--action-scale)" in dataset.card.notes["actions"]
+
+
+def test_agents_that_are_not_done_together_are_counted_and_end_no_episode(folder):
+    change(folder, "dones_1", with_value(7, 1.0))
+    dataset = load(folder)
+    assert "differ in 1 rows" in dataset.card.notes["dones_differ"]
+    assert not dataset.terminated.any()
 
 
 def test_states_are_read_where_the_folder_has_them(tmp_path):
@@ -148,7 +200,7 @@ def test_actions_beyond_their_bounds_are_clipped_and_counted(folder):
     change(folder, "acs_1", with_value((3, 0), 1.25))
     dataset = load(folder)
     assert float(dataset.action[3, 1, 0]) == 1.0
-    assert dataset.card.repairs == ("1 action values clipped to [-1.0, 1.0]; the largest lay 0.25 outside",)
+    assert dataset.card.repairs == ("1 of 120 action values clipped to [-1, 1]; the largest lay 0.25 outside",)
 
 
 class Evil:
@@ -164,7 +216,9 @@ def save_objects(folder, name):
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
-        (lambda f: (f / "acs_1.npy").unlink(), r"acs_1\.npy is missing"),
+        (lambda f: (f / "acs_1.npy").unlink(), r"acs_1\.npy is missing; .*files of agents 0, 1, 2"),
+        (lambda f: [(f / f"{k}_1.npy").unlink() for k in ("obs", "rews")], r"obs_1\.npy, rews_1\.npy are missing"),
+        (lambda f: (f / "obs_0.npy").unlink(), r"obs_0\.npy is missing"),
         (lambda f: (f / "next_obs_0.npy").unlink(), r"next_obs_0\.npy is missing"),
         (lambda f: (f / "obs_1.npy").unlink(), r"obs_1\.npy is missing"),
         (lambda f: change(f, "rews_1", lambda x: x[:-1]), "unequal lengths.*rews_1.npy has 29"),
@@ -174,6 +228,8 @@ def save_objects(folder, name):
         (lambda f: change(f, "obs_1", with_value((17, 2), np.nan)), r"'obs_1\.npy', row 17: nan"),
         (lambda f: change(f, "rews_0", with_value(29, np.inf)), r"'rews_0\.npy', row 29: inf"),
         (lambda f: change(f, "dones_1", with_value(4, 0.5)), r"dones_1\.npy, row 4: 0\.5 is neither 0 nor 1"),
+        (lambda f: change(f, "rews_1", with_value(3, 1e300)), r"'rews_1\.npy', row 3: inf"),
+        (lambda f: np.save(f / "dones_0.npy", np.float64(0)), r"dones_0\.npy: not an array of real numbers"),
         (lambda f: change(f, "obs_0", lambda x: x.astype("U8")), r"obs_0\.npy: not an array of real numbers"),
         (lambda f: save_objects(f, "acs_1"), r"acs_1\.npy: .*nothing in it was unpickled"),
         (lambda f: (f / "obs_0.npy").write_bytes(pickle.dumps([1.0])), r"obs_0\.npy: .*nothing in it was unpickled"),
@@ -191,10 +247,71 @@ def test_a_malformed_folder_is_named_and_nothing_is_left_behind(folder, damage, 
 
 
 def test_a_parent_folder_and_an_absent_one_are_explained(folder):
-    with pytest.raises(DatasetError, match="did you mean one of its folders seed_0_data"):
+    with pytest.raises(DatasetError, match="did you mean what it holds: seed_0_data"):
+        load(folder.parent)
+    write_folder(folder.parent / "seed_1_data")
+    with pytest.raises(DatasetError, match=r"one of those it holds .*: seed_0_data, seed_1_data"):
         load(folder.parent)
     with pytest.raises(DatasetError, match="no folder"):
         load(folder / "absent")
+    with pytest.raises(DatasetError, match="is a file; this format is a folder"):
+        load(folder / "obs_0.npy")
+    (folder.parent / "empty").mkdir()
+    with pytest.raises(DatasetError, match="is empty"):
+        load(folder.parent / "empty")
+
+
+SPEC = toy_team.team()
+"""Two learners of 3 numbers and 2 actions, five steps: what `write_folder` holds, with a third agent's files."""
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Install one environment whose team is given, and nothing else."""
+
+    def installed(team):
+        monkeypatch.setattr(toy_team.OfSpec, "team", team, raising=False)
+        entry = EnvEntry("toy", "a toy", "toy_team:OfSpec", Source("none"), agents=team.n, convention="toys")
+        zoo = Zoo.assemble([Offer(entry, "zoo-toy", "1")], [])
+        monkeypatch.setattr("zoo_core.plugins.load_zoo", lambda: zoo)
+        return ImportOptions(env="toy")
+
+    return installed
+
+
+def test_an_installed_environment_gives_team_episode_length_and_convention(folder, install):
+    dataset = load(folder, install(replace(SPEC, scripted=("prey",))))
+    assert dataset.team.scripted == ("prey",)
+    assert dataset.card.convention == "toys"
+    assert (dataset.num_episodes, dataset.num_transitions) == (EPISODES, ROWS)
+    assert "agents [2]" in dataset.card.notes["ignored_agents"]
+
+
+def test_more_agents_than_the_environment_has_are_refused_unless_asked_for(folder, install):
+    options = install(SPEC)
+    with pytest.raises(DatasetError, match=r"files of 3 agents \(0, 1, 2\); 'toy' has 2 learning\. .*--agents 2"):
+        load(folder, options)
+    assert load(folder, replace(options, agents=2)).team.n == 2
+    with pytest.raises(DatasetError, match="has 2 learning agents, not --agents 3"):
+        load(folder, replace(options, agents=3), target=folder.parent / "b")
+
+
+def test_fewer_agents_than_the_environment_has_are_refused(folder, install):
+    four = toy_team.team(agents=("a", "b", "c", "d"), obs_sizes=(3,) * 4, action_sizes=(2,) * 4)
+    with pytest.raises(DatasetError, match=r"files of 3 agents .*'toy' has 4 learning.*--infer-team"):
+        load(folder, install(four))
+
+
+def test_another_observation_size_than_the_environments_is_refused_with_both(folder, install):
+    options = replace(install(toy_team.team(obs_sizes=(4, 4))), agents=2)
+    with pytest.raises(DatasetError, match=r"obs_0\.npy has shape \[30, 3\] where 'toy' has \[30, 4\].*--infer-team"):
+        load(folder, options)
+
+
+def test_discrete_actions_are_refused(folder, install):
+    options = replace(install(toy_team.team(action_kind="discrete")), agents=2)
+    with pytest.raises(DatasetError, match="continuous actions; 'toy' has discrete ones"):
+        load(folder, options)
 
 
 def test_an_unknown_environment_and_format_are_usage_errors(folder):

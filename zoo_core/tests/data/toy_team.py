@@ -48,6 +48,15 @@ class ToyEnv:
         return np.zeros((2, 2, 3), dtype=np.uint8)
 
 
+class OfSpec:
+    """An environment of whatever team a test sets; only asked who acts in it."""
+
+    team: TeamSpec
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+
+
 def random_policy(obs: NDArray, mask: None, seeds: NDArray, t: int) -> NDArray:
     return uniforms(seeds, f"action{t}", (2, 2)) * 2 - 1
 

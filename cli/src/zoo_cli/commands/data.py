@@ -12,7 +12,7 @@ from zoo_cli.tables import show_heading, show_json, show_table
 if TYPE_CHECKING:
     from zoo_core.data import Dataset
 
-FORMATS = ("npy", "minari")
+FORMATS = ("npy", "omiga", "comadice", "minari")
 """The names of `zoo_core.data.importers.IMPORTERS`, written out so that `--help` imports nothing heavy."""
 
 _seed = click.option(
@@ -114,42 +114,53 @@ def collect(episodes: int | None, force: bool, **options: Any) -> None:
 
 @data.command(
     "import",
-    epilog="\b\nExamples:\n  zoo data import npy simple_spread/expert/seed_0_data --env mpe-cn --name cn/expert-s0"
-    "\n  zoo data import minari mujoco/halfcheetah/expert-v0 --name halfcheetah/expert",
+    epilog="\b\nExamples:\n  zoo data import simple_spread/expert/seed_0_data --env mpe-cn --name cn/expert-s0"
+    "\n  zoo data import HalfCheetah-v2-6x1-expert.hdf5 --env mamujoco-halfcheetah-6x1 --name cheetah/expert"
+    "\n  zoo data import Hopper-v2-3x1-medium.npz --env mamujoco-hopper-3x1 --name hopper/medium"
+    "\n  zoo data import mujoco/halfcheetah/expert-v0 --name halfcheetah/expert",
 )
-@click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
 @click.argument("source")
 @click.option("--name", required=True, help="What the dataset will be called, here and for --dataset.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="By default told from the content.")
 @click.option("--env", default="", help="The environment it is from; its team and episode length then hold.")
 @click.option("--infer-team", is_flag=True, help="Take the team from the files: the environment need not be installed.")
-@click.option("--agents", type=click.IntRange(min=1), help="With --infer-team: only the first so many agents learn.")
+@click.option("--agents", type=click.IntRange(min=1), help="Only the first so many of the files' agents learn.")
 @click.option("--episode-length", type=click.IntRange(min=1), help="Steps after which the source cut its episodes.")
 @click.option(
     "--timeouts-are-terminal", is_flag=True, help="Episodes cut at that length terminated, were not truncated."
 )
-@click.option("--action-bound", type=float, help="Bounds (-B, B) for a source that states none.")
 @click.option(
-    "--tolerance",
-    type=float,
-    default=1e-3,
-    show_default=True,
-    help="Largest difference allowed between a stored next observation and the following row.",
+    "--action-bound", type=click.FloatRange(min=0, min_open=True), help="Bounds (-B, B) for a source that states none."
 )
+@click.option(
+    "--action-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+    help="Multiply stored actions by it, before they are clipped to their bounds.",
+)  # fmt: skip
+@click.option(
+    "--tolerance", type=click.FloatRange(min=0), default=1e-3, show_default=True,
+    help="Largest difference allowed between a stored next observation and the following row.",
+)  # fmt: skip
+@click.option("--quality", default="", help="Of the data, to compare it with what was published.  [default: by path]")
 @_force
-def import_command(format_name: str, source: str, name: str, force: bool, **options: Any) -> None:
-    """Import a dataset in FORMAT (npy or minari) from SOURCE.
+def import_command(source: str, name: str, format_name: str | None, force: bool, **options: Any) -> None:
+    """Import the dataset in SOURCE. What its files do not say is worked out, shown and written to the card: check it.
 
     \b
-    npy     a folder of obs_0.npy, acs_0.npy, … as OMAR and CFCQL publish; what it does not say (episode ends)
-            is worked out, written to the card and shown: check it
-    minari  a local Minari dataset, by its id
+    npy       a folder of obs_0.npy, acs_0.npy, … as OMAR and CFCQL publish (one of the seed_0_data, seed_1_data, …)
+    omiga     an .hdf5 file of the arrays s, o, a, r, d as OMIGA publishes
+    comadice  an .npz file of obs, actions, actives, … as ComaDICE publishes
+    minari    a local Minari dataset, by its id
+
+    Nothing is ever unpickled. If anything is wrong with the source, nothing is left behind.
     """
     from zoo_cli.dataset_cards import show_findings
-    from zoo_cli.dataset_progress import progress_bar
+    from zoo_cli.dataset_progress import progress_bar, stopped_by_sigterm
     from zoo_core.data import ImportOptions, import_dataset
 
-    with progress_bar(f"importing {name}", "transitions") as progress:
-        dataset = import_dataset(format_name, source, name, ImportOptions(**options), replace=force, progress=progress)
+    with stopped_by_sigterm(), progress_bar(f"importing {name}", "transitions") as progress:
+        dataset = import_dataset(
+            source, name, ImportOptions(**options), format_name=format_name or "", replace=force, progress=progress
+        )
     show_findings(dataset.card)
     _show_result(dataset)
 

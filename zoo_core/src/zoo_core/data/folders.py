@@ -1,7 +1,8 @@
 """Folders that appear whole or not at all.
 
 A dataset is written into a hidden sibling of its folder, forced to disk and renamed. A lock beside it lets one process
-build while others wait; whoever holds the lock removes what killed builds have left.
+build while others wait; whoever holds the lock removes what killed builds have left, and where nothing was built takes
+away the folders made for it.
 """
 
 from __future__ import annotations
@@ -29,23 +30,34 @@ def slug(text: str) -> str:
 
 @contextmanager
 def locked(folder: Path, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock of `folder`, cleared of what killed writers left; `waiting` is told once if another holds it."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(
-            f"cannot create {folder.parent}: {error.strerror}; set ZOO_DATA to a writable folder"
-        ) from None
+    """Hold the lock of `folder`, cleared of what killed writers left; `waiting` is told once if another holds it.
+
+    Raises:
+        DatasetError: nothing can be written there.
+    """
+    new = [parent for parent in folder.parents if not parent.exists()]
     lock = FileLock(folder.parent / f".{folder.name}.lock")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if waiting:
-            waiting(f"another process is writing {folder}; waiting for it")
-        lock.acquire()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                waiting(f"another process is writing {folder}; waiting for it")
+            lock.acquire()
+    except OSError as error:
+        _remove_empty(new)
+        raise _unwritable(folder.parent, error) from error
     try:
         _remove_stale(folder)
         yield
+    except BaseException:
+        if not folder.exists():
+            Path(lock.lock_file).unlink(
+                missing_ok=True
+            )  # whoever waits for it sees that it is gone and takes a new one
+            _remove_empty(new)
+        raise
     finally:
         lock.release()
 
@@ -57,11 +69,14 @@ def staged(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     Hold `locked(folder)` around it. With `replace`, an existing `folder` is exchanged for the new one.
 
     Raises:
-        DatasetError: `folder` exists and `replace` is false, or the disk is full.
+        DatasetError: `folder` exists and `replace` is false, nothing can be written there, or the disk is full.
     """
     if folder.exists() and not replace:
         raise DatasetError(f"{folder} exists already; nothing was overwritten (--force replaces it)")
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder.parent, error) from error
     try:
         yield staging
         staging.chmod(0o755)
@@ -73,11 +88,8 @@ def staged(folder: Path, *, replace: bool = False) -> Iterator[Path]:
         sync_folder(folder.parent)
         _remove_stale(folder)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DatasetError(
-                f"the disk under {folder.parent} is full; nothing was left behind. Free some space, or set ZOO_DATA "
-                "to a folder on another disk"
-            ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise _unwritable(folder.parent, error) from error
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -106,6 +118,25 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _unwritable(parent: Path, error: OSError) -> DatasetError:
+    """What to say where nothing can be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DatasetError(
+            f"the disk under {parent} is full; nothing was left behind. Free some space, or set ZOO_DATA to a folder "
+            "on another disk"
+        )
+    return DatasetError(f"cannot write to {parent}: {error.strerror or error}; set ZOO_DATA to a writable folder")
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove these folders, the innermost first, as far as they are empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _remove_stale(folder: Path) -> None:

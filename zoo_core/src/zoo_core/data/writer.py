@@ -36,6 +36,11 @@ class EpisodeWriter:
     def episodes(self) -> int:
         return sum(len(lengths) for lengths in self._lengths)
 
+    @property
+    def mean_return(self) -> float:
+        """Mean undiscounted team return of the episodes so far; NaN without any."""
+        return float(np.concatenate(self._returns).mean()) if self._returns else float("nan")
+
     def add(
         self,
         obs: ArrayLike,

@@ -68,6 +68,8 @@ def read(source: str, options: ImportOptions) -> Reading:
     Raises:
         DatasetError: Minari is not installed, there is no such dataset, or its spaces are not supported.
     """
+    if options.action_scale != 1.0:
+        raise DatasetError("--action-scale is for files that state no bounds; a Minari dataset's spaces state them")
     dataset_id = source.removeprefix("minari:")
     data = _data_folder(dataset_id)
     minari_dataset = _open(dataset_id, data)

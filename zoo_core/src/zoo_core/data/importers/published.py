@@ -1,0 +1,56 @@
+"""What an imported file is held against: the size and the mean return that were published for its task and quality.
+
+The core knows no dataset. What was published is what an installed plugin says of the dataset that it rebuilds.
+"""
+
+from __future__ import annotations
+
+import re
+
+from zoo_core.data.importers import ImportOptions, Reading
+from zoo_core.data.writer import EpisodeWriter
+from zoo_core.entries import DatasetEntry
+from zoo_core.errors import UsageError, did_you_mean
+
+
+def published_entry(reading: Reading, source: str, options: ImportOptions) -> DatasetEntry | None:
+    """The built-in dataset of the same environment and quality, if a plugin offers one with a published return.
+
+    The quality is the one the user names, else the longest known one in the path of the source; the card's source then
+    says which.
+
+    Raises:
+        UsageError: no dataset of the environment has the quality that the user named.
+    """
+    from zoo_core.plugins import load_zoo
+
+    entries = {
+        offer.entry.quality: offer.entry
+        for offer in load_zoo().datasets
+        if offer.entry.env == options.env and offer.entry.published_return is not None
+    }
+    quality = options.quality or _quality_in(source, list(entries))
+    if quality:
+        origin = "--quality" if options.quality else "its path; --quality changes it"
+        reading.source["quality"] = f"{quality} (from {origin})"
+    if options.quality and entries and quality not in entries:
+        raise UsageError(
+            f"nothing was published for {options.env} of quality {quality!r}.{did_you_mean(quality, entries)}"
+        )
+    return entries.get(quality)
+
+
+def comparison(entry: DatasetEntry, writer: EpisodeWriter) -> str:
+    """Published size and mean return beside those of the data in `writer`."""
+    mean = writer.mean_return
+    return (
+        f"{entry.name} as published: {entry.transitions:,} transitions, mean return {entry.published_return:,.2f}; "
+        f"here: {writer.transitions:,}, {mean:,.2f} (difference {mean - (entry.published_return or 0.0):+,.2f})"
+    )
+
+
+def _quality_in(source: str, qualities: list[str]) -> str:
+    """The longest of `qualities` that stands in the path as a word: `medium-replay` before `medium`."""
+    words = re.sub(r"[^a-z0-9]+", "-", source.lower())
+    found = [quality for quality in qualities if quality and f"-{quality.lower()}-" in f"-{words}-"]
+    return max(found, key=len, default="")
