@@ -1,0 +1,1 @@
+"""OMAR with mixed critics for the offline multi-agent RL zoo."""

@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_omar_mix.plugin"
+
+
+def test_omar_mix_keeps_the_contract(zoo_claim):
+    zoo_claim()
