@@ -20,6 +20,7 @@ from zoo_critics.decomposed import (
     joint_state_size,
     mixer_of,
 )
+from zoo_critics.mixed import MixedAlgorithm, MixedConfig, reward_scale
 from zoo_critics.own import OwnCritics, TeamChooser
 from zoo_critics.penalties import Candidates, conservative_value, gaussian_candidates, uniform_candidates
 from zoo_critics.policies import CategoricalPolicy, TanhNormalPolicy, policy_of
@@ -34,6 +35,8 @@ __all__ = [
     "ConservativeCritics",
     "CriticConfig",
     "JointCritic",
+    "MixedAlgorithm",
+    "MixedConfig",
     "OwnCritics",
     "Sweep",
     "TanhNormalPolicy",
@@ -51,6 +54,7 @@ __all__ = [
     "mixer_of",
     "partial_replacement",
     "policy_of",
+    "reward_scale",
     "singletons",
     "state_of",
     "uniform_candidates",

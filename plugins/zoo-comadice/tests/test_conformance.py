@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_comadice.plugin"
+
+
+def test_comadice_keeps_the_contract(zoo_claim):
+    zoo_claim()

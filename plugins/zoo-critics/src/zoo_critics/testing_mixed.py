@@ -1,0 +1,141 @@
+"""For the tests of teams whose value is mixed: two teams, a linear mixer, batches, and formulas written as loops."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo_core import Algorithm, Batch, Mixer, Statistics, TeamSpec
+from zoo_critics.testing import discrete_batch, perturb, random_batch
+
+CENTRE, REACH = 0.25, 0.75
+CONTINUOUS = TeamSpec(
+    "test",
+    ("a", "b", "c"),
+    (4, 4, 3),
+    (2, 2, 1),
+    action_low=CENTRE - REACH,
+    action_high=CENTRE + REACH,
+    state_kind="stored",
+    state_size=12,
+)
+DISCRETE = TeamSpec("test", ("a", "b"), (4, 3), (3, 2), action_kind="discrete", state_kind="stored", state_size=8)
+REWARD_STD = 2.5
+
+
+class LinearMixer(Mixer):
+    """w = |W s|, b = c·s."""
+
+    def __init__(self, agents: int, state_size: int, outputs: int = 1) -> None:
+        super().__init__(agents, state_size, outputs)
+        self.w, self.b = nn.Linear(state_size, agents), nn.Linear(state_size, 1)
+
+    def weights(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.w(state).abs().unsqueeze(-2), self.b(state)
+
+    def mix(self, values: Tensor, state: Tensor) -> Tensor:
+        total: Tensor = (self.w(state).abs() * values).sum(-1, keepdim=True) + self.b(state)
+        return total
+
+
+def statistics_of(team: TeamSpec) -> Statistics:
+    """Rewards of deviation `REWARD_STD`; nothing else of interest."""
+    zeros, ones = torch.zeros(team.n, team.obs_size), torch.ones(team.n, team.obs_size)
+    return Statistics(zeros, ones, None, None, 0.0, REWARD_STD, 0.0, -1.0, 1.0)
+
+
+def made(kind: type[Algorithm], team: TeamSpec, rows: int, **settings: Any) -> tuple[Any, Batch]:
+    """A small algorithm with weights away from their start, and a batch that holds every kind of row."""
+    torch.manual_seed(0)
+    config = kind.Config(**{"batch_size": rows, "hidden": 8, **settings})
+    algorithm = kind(team, config, statistics=statistics_of(team), mixer=LinearMixer)
+    perturb(algorithm)
+    return algorithm, mixed_batch(team, rows)
+
+
+def mixed_batch(team: TeamSpec, rows: int) -> Batch:
+    """Random rows in the team's bounds, with initial observations and states, and next actions where there are any."""
+    following = random_batch(team, rows, seed=1)
+    if team.discrete:
+        batch = discrete_batch(team, rows)
+        after = discrete_batch(team, rows, seed=1)
+        has_next = ~(batch.terminated | batch.truncated)
+        batch = dataclasses.replace(
+            batch, next_action=after.action, next_action_mask=after.action_mask, has_next_action=has_next
+        )
+    else:
+        batch = random_batch(team, rows)
+        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+        assert batch.next_action is not None
+        batch = dataclasses.replace(
+            batch,
+            action=(CENTRE + REACH * batch.action) * own,
+            next_action=torch.where(own, CENTRE + REACH * batch.next_action, 0.0),
+        )
+    size = team.state_size
+    return dataclasses.replace(
+        batch,
+        state=batch.obs.flatten(1)[:, :size],
+        next_state=batch.next_obs.flatten(1)[:, :size],
+        initial_obs=following.obs,
+        initial_state=following.obs.flatten(1)[:, :size],
+    )
+
+
+# --- formulas, one row at a time ---------------------------------------------------------------------------------
+
+
+def credit_of(mixer: Any, state: Tensor) -> tuple[Tensor, Tensor]:
+    """w [n] and b [] of a `LinearMixer` at one state [s]."""
+    return (mixer.w.weight @ state + mixer.w.bias).abs(), (mixer.b.weight @ state + mixer.b.bias)[0]
+
+
+def mixed(mixer: Any, values: Sequence[Tensor] | Tensor, state: Tensor) -> Tensor:
+    """Σ_i w_i values_i + b at one state."""
+    w, b = credit_of(mixer, state)
+    total = b
+    for i, value in enumerate(values):
+        total = total + w[i] * value
+    return total
+
+
+def worth_of(algorithm: Any, batch: Batch, row: int, following: Tensor) -> Tensor:
+    """r + γ (1 − d) following, for one row; r is the mean of the agents' rewards, scaled if the algorithm scales."""
+    config = algorithm.config
+    reward = batch.reward[row].mean() / (REWARD_STD if config.scale_rewards else 1.0)
+    ends = bool(batch.terminated[row]) or (bool(batch.truncated[row]) and config.timeouts == "terminal")
+    return reward if ends else reward + config.discount * following
+
+
+def log_likelihood(algorithm: Any, batch: Batch, row: int, agent: int) -> Tensor:
+    """log π_i(a_i | o_i) of one logged action, by torch's distributions or a logsumexp over available actions."""
+    policy, team = algorithm.policy, algorithm.team
+    if team.discrete:
+        assert batch.action_mask is not None
+        logits = policy.net(batch.obs)[row, agent]
+        return logits[batch.action[row, agent]] - torch.logsumexp(logits[batch.action_mask[row, agent]], 0)
+    mean, log_std = policy(batch.obs)
+    return density(mean[row, agent], log_std[row, agent], batch.action[row, agent], team.action_sizes[agent])
+
+
+def density(mean: Tensor, log_std: Tensor, action: Tensor, size: int) -> Tensor:
+    """log-density of tanh(N(mean, e^log_std)), scaled to the team's bounds, over the first `size` dimensions."""
+    normal = torch.distributions.Normal(mean[:size], log_std[:size].exp())
+    maps = [torch.distributions.TanhTransform(), torch.distributions.AffineTransform(CENTRE, REACH)]
+    return torch.distributions.TransformedDistribution(normal, maps).log_prob(action[:size]).sum()
+
+
+def assert_same(found: Tensor, expected: Tensor, *modules: nn.Module) -> None:
+    """Two losses are equal, and so are their gradients in every parameter of `modules`."""
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    for module in modules:
+        parameters = list(module.parameters())
+        pair = [torch.autograd.grad(v, parameters, retain_graph=True, allow_unused=True) for v in (found, expected)]
+        for one, other in zip(*pair, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
