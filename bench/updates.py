@@ -15,9 +15,9 @@ from reference import Data, Shape, reference_for
 from zoo_core import Batch, Statistics, TeamSpec
 from zoo_core.config import resolve
 from zoo_core.entries import AlgorithmEntry
-from zoo_core.nn import compiling
 from zoo_core.plugins import Zoo
 from zoo_core.training import Learner, build_algorithm
+from zoo_core.training.modes import Modes, computing
 
 ALGORITHMS = ("bc", "td3bc", "iql", "omar", "macql", "cfcql", "icql-qs", "spacql")
 CRITIC_STEPS = 5
@@ -84,7 +84,7 @@ def _iteration(zoo: Zoo, name: str, data: Data, compile_: bool) -> Callable[[], 
     learner = Learner([algorithm], [0], lambda need: Repeated(as_batch(data)))
 
     def run() -> None:
-        with compiling(compile_):
+        with computing(Modes(compile=compile_)):
             for _ in range(2 if name == "td3bc" else 1):
                 learner.step()
 

@@ -69,7 +69,7 @@ def test_conservative_value_and_its_gradient_are_the_formulas(norm, rows, hidden
         Candidates(candidates(team, rows, samples, g), torch.randn(3, rows, samples, generator=generator(g, "log p")))
         for g in range(2)
     ]
-    assert worth_cutting(made.sweep(0, batch.obs[:, 0], groups[0].action[0])) == (rows == 512)
+    assert worth_cutting(made.sweeps(batch.obs, groups[0].action)[0]) == (rows == 512)
     found = made.conservative_value(batch.obs, groups)
     expected = torch.zeros(2, 3)
     for h in range(2):

@@ -24,9 +24,34 @@ def test_a_norm_for_each_module_is_that_of_its_own_gradients(lead):
     """Two modules of two gradients and one, and between them one without any: the first exceeds the norm alone."""
     seeds = (2,) * lead
     gradients = [torch.full((*seeds, 3), 3.0), torch.full((*seeds, 2, 2), 3.0), torch.full((*seeds, 4), 0.1)]
-    small = gradients[2].clone()
-    norms = clip_gradients(gradients, Clip(1.0, "module"), lead, "step", (2, 0, 1))
+    small = gradients[2]
+    gradients, norms = clip_gradients(gradients, Clip(1.0, "module"), lead, "step", (2, 0, 1))
     torch.testing.assert_close(norms, torch.full(seeds, 3.0 * 7**0.5))
     for gradient in gradients[:2]:
         torch.testing.assert_close(gradient, torch.full_like(gradient, 1 / 7**0.5))
     assert torch.equal(gradients[2], small)
+
+
+def test_a_gradient_that_two_parameters_share_is_scaled_once():
+    first, second = (torch.zeros(2, requires_grad=True) for _ in range(2))
+    gradients = torch.autograd.grad(((first + second) * 3.0).sum(), [first, second])
+    assert gradients[0].data_ptr() == gradients[1].data_ptr()
+    for scaled in clip_gradients(gradients, Clip(1.0), 0, "step")[0]:
+        torch.testing.assert_close(scaled, torch.full((2,), 0.5))
+
+
+def test_a_loaded_optimiser_goes_on_with_equal_bits():
+    generator = torch.Generator().manual_seed(0)
+    gradients = [[torch.randn(3, generator=generator)] for _ in range(6)]
+    whole, halves = ({"w": torch.zeros(3, requires_grad=True)} for _ in range(2))
+    optimiser, first, second = (Optimiser(Adam(0.1), parameters) for parameters in (whole, halves, halves))
+    assert optimiser.state() == {}
+    for gradient in gradients:
+        optimiser.step(gradient, 0.0)
+    for gradient in gradients[:3]:
+        first.step(gradient, 0.0)
+    second.load({path: tensor.clone() for path, tensor in first.state().items()})
+    for gradient in gradients[3:]:
+        second.step(gradient, 0.0)
+    assert torch.equal(whole["w"], halves["w"])
+    assert optimiser.state().keys() == {"w/exp_avg", "w/exp_avg_sq", "w/step"}

@@ -35,7 +35,7 @@ class Tail(NamedTuple):
         """Pre-activations of the first layer [M, N, H] → Q [M, N]."""
         hidden = torch.relu(self._normalise(pre, 0))
         hidden = torch.baddbmm(self.second_bias, hidden, self.second_weight)
-        hidden = torch.relu(self._normalise(hidden, 1))
+        hidden = self._normalise(hidden, 1).relu_()
         return torch.baddbmm(self.last_bias, hidden, self.last_weight).squeeze(-1)
 
     def of_heads(self, heads: slice) -> Tail:
@@ -174,11 +174,12 @@ class Moments(NamedTuple):
     def of(cls, rows: Tensor) -> Moments:
         """Over all axes but the last."""
         rows = rows.flatten(0, -2)
-        return cls(rows.mean(0), rows.var(0, unbiased=False))
+        mean = rows.mean(0)
+        return cls(mean, (rows - mean).square().mean(0))  # `var` takes ten times as long down columns
 
     def beside(self, other: Moments) -> Moments:
         """Of the two sets of features concatenated."""
-        return Moments(torch.cat((self.mean, other.mean)), torch.cat((self.var, other.var)))
+        return Moments(torch.cat((self.mean, other.mean), -1), torch.cat((self.var, other.var), -1))
 
     def mixed(self, other: Moments, share: float) -> Moments:
         """Of the same features over both sets of rows, `share` of them from `other`."""

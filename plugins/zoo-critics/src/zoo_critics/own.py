@@ -53,8 +53,7 @@ class OwnCritics(nn.Module):
     def of_candidates(self, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> Tensor:
         """Q of m actions for each agent and row: obs [B, n, o], candidates [n, B, m, a] → [h, n, B, m]."""
         values = []
-        for i, own in enumerate(candidates):
-            sweep, tail = self.sweep(i, obs[:, i], own, heads), self.tail(i, heads)
+        for sweep, tail in zip(self.sweeps(obs, candidates, heads), self.tails(heads), strict=True):
             values.append(sweep.values(tail).squeeze(1) if torch.is_grad_enabled() else _values(sweep, tail))
         return torch.stack(values, 1)
 
@@ -64,41 +63,47 @@ class OwnCritics(nn.Module):
         Each group is a forward pass of its own to batch normalisation.
         """
         values = []
-        for i in range(obs.shape[1]):
-            sweep = Sweep.of([self.sweep(i, obs[:, i], group.action[i]) for group in groups])
+        by_group = [self.sweeps(obs, group.action) for group in groups]
+        weights = obs.new_ones(1, len(obs))
+        for i, (tail, *sweeps) in enumerate(zip(self.tails(), *by_group, strict=True)):
+            sweep = Sweep.of(sweeps)
             log_density = torch.stack([group.log_density[i] for group in groups])
-            weights = obs.new_ones(1, len(obs))
             evaluate = in_pieces if worth_cutting(sweep) else weighted_value
-            values.append(evaluate(sweep, self.tail(i), log_density, weights, "lse") / len(obs))
+            values.append(evaluate(sweep, tail, log_density, weights, "lse") / len(obs))
         return torch.stack(values, 1)
 
-    def sweep(self, agent: int, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> Sweep:
-        """One agent's actions at its observations: obs [B, o], candidates [B, m, a]. The first layer sees o once."""
+    def sweeps(self, obs: Tensor, candidates: Tensor, heads: slice = ALL) -> list[Sweep]:
+        """Each agent's m actions at its observations: obs [B, n, o], candidates [n, B, m, a]. Layer one sees o once."""
         nets = self._members(heads)
-        weight = torch.stack([net.layers[0].weight[agent] for net in nets])  # [h, i, H]
-        bias = torch.stack([net.layers[0].bias[agent] for net in nets])  # [h, 1, H]
+        weight = torch.stack([net.layers[0].weight for net in nets], 1)  # [n, h, i, H]
+        bias = torch.stack([net.layers[0].bias for net in nets], 1)  # [n, h, 1, H]
         norms = [net.input_norm for net in nets]
         if not isinstance(norms[0], nn.Identity):  # W(γ(x − μ)/σ + β) + b is linear in x
-            moments = _moments(obs).beside(_moments(candidates))
-            scale = torch.stack([norm.weight[agent, 0] for norm in norms]) * torch.rsqrt(moments.var + BATCH_NORM_EPS)
-            shift = torch.stack([norm.bias[agent, 0] for norm in norms]) - moments.mean * scale
-            bias = bias + shift.unsqueeze(1) @ weight
+            moments = _moments(obs, candidates)
+            scale = torch.cat([norm.weight for norm in norms], 1) * torch.rsqrt(moments.var + BATCH_NORM_EPS)
+            shift = torch.cat([norm.bias for norm in norms], 1) - moments.mean * scale  # [n, h, i]
+            bias = bias + shift.unsqueeze(2) @ weight
             weight = scale.unsqueeze(-1) * weight
-        rest = torch.baddbmm(bias, obs.expand(len(bias), *obs.shape), weight[:, : self.obs_size])
-        return Sweep(rest.unsqueeze(1), candidates.unsqueeze(0), weight[:, self.obs_size :].unsqueeze(1))
+        found = []
+        for own, of_obs, constant, action in zip(
+            weight.unbind(), obs.unbind(1), bias.unbind(), candidates, strict=True
+        ):
+            rest = torch.baddbmm(constant, of_obs.expand(len(own), *of_obs.shape), own[:, : self.obs_size])
+            found.append(Sweep(rest.unsqueeze(1), action.unsqueeze(0), own[:, self.obs_size :].unsqueeze(1)))
+        return found
 
-    def tail(self, agent: int, heads: slice = ALL) -> Tail:
-        """One agent's parameters after the first layer's linear map."""
+    def tails(self, heads: slice = ALL) -> list[Tail]:
+        """Each agent's parameters after the first layer's linear map."""
         nets = self._members(heads)
 
-        def stacked(*modules: nn.Module) -> tuple[Tensor, Tensor]:
-            weight, bias = ([getattr(module, name)[agent] for module in modules] for name in ("weight", "bias"))
-            return torch.stack(weight), torch.stack(bias)
+        def of_agents(*modules: nn.Module) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+            weight, bias = ([getattr(module, name) for module in modules] for name in ("weight", "bias"))
+            return torch.stack(weight, 1).unbind(), torch.stack(bias, 1).unbind()
 
-        norms: tuple[Tensor, ...] = ()
+        parts = [*of_agents(*(net.layers[1] for net in nets)), *of_agents(*(net.last for net in nets))]
         if not isinstance(nets[0].norms[0], nn.Identity):
-            norms = tuple(p for layer in range(2) for p in stacked(*(net.norms[layer] for net in nets)))
-        return Tail(*stacked(*(net.layers[1] for net in nets)), *stacked(*(net.last for net in nets)), norms)
+            parts += [part for layer in range(2) for part in of_agents(*(net.norms[layer] for net in nets))]
+        return [Tail(*own[:4], own[4:]) for own in zip(*parts, strict=True)]
 
     def _members(self, heads: slice) -> list[Any]:
         return list(self.nets)[heads]
@@ -122,10 +127,11 @@ def _values(sweep: Sweep, tail: Tail) -> Tensor:
     return torch.stack(heads)
 
 
-def _moments(rows: Tensor) -> Moments:
-    """`Moments.of`, over the last axis of a transposed copy: reducing few columns row by row is slow."""
-    var, mean = torch.var_mean(rows.flatten(0, -2).T.contiguous(), -1, unbiased=False)
-    return Moments(mean, var)
+def _moments(obs: Tensor, candidates: Tensor) -> Moments:
+    """Of each agent's inputs, [n, 1, i]: obs [B, n, o], candidates [n, B, m, a]."""
+    seen = Moments(*(part.view(obs.shape[1], -1) for part in Moments.of(obs.flatten(1))))
+    tried = Moments(*map(torch.stack, zip(*map(Moments.of, candidates), strict=True)))
+    return Moments(*(part.unsqueeze(1) for part in seen.beside(tried)))
 
 
 class TeamChooser(nn.Module):

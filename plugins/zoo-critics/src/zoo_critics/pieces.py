@@ -134,17 +134,17 @@ def _by_hand(
     width = rest.shape[-1]
     own, w1, w2, w3 = action.flatten(1, 2), weight[0], second_weight[0], last_weight[0, :, 0]
     # Forward: two hidden layers h1, h2 [G·R·m, H] and Q.
-    changed = torch.bmm(own, w1).view(groups, rows, samples, width)
-    h1 = torch.relu(rest[0].unsqueeze(2) + changed).view(-1, width)
+    h1 = torch.bmm(own, w1).view(groups, rows, samples, width)
+    h1 = h1.add_(rest[0].unsqueeze(2)).relu_().view(-1, width)
     h2 = torch.addmm(second_bias[0], h1, w2).relu_()
-    q = (torch.mv(h2, w3) + last_bias[0, 0]).view(groups, rows, samples)
+    q = torch.addmv(last_bias[0, 0], h2, w3).view(groups, rows, samples)
     value, dq = _reduce(kind, q, log_density, weights)
     # Backward: d2, d1 are the gradients before each relu.
     dw3 = torch.mv(h2.T, dq)
     d2 = _through_relu(torch.outer(dq, w3), h2)
     d1 = _through_relu(torch.mm(d2, w2.T), h1).view(groups, rows * samples, width)
     drest = d1.view(groups, rows, samples, width).sum(2)
-    if rest.shape[1] == 1:  # one for all groups
+    if rest.shape[1] < groups:  # one for all groups
         drest = drest.sum(0, keepdim=True)
     dw1 = torch.bmm(own.transpose(1, 2), d1)
     db2 = torch.mv(d2.T, torch.ones_like(dq))
@@ -160,14 +160,16 @@ def _reduce(kind: str, q: Tensor, log_density: Tensor, weights: Tensor) -> tuple
         dq = share.repeat(len(q) // groups, 1).unsqueeze(-1).expand_as(q)
         return (dq * q).sum(), dq.reshape(-1)
     corrected = (q - log_density).unflatten(0, (-1, groups))  # [V, G, R, m]
-    soft_maximum = torch.logsumexp(corrected, (0, -1))
-    probability = torch.exp(corrected - soft_maximum.unsqueeze(-1))
-    return (weights * soft_maximum).sum(), (weights.unsqueeze(-1) * probability).flatten()
+    largest = corrected.amax((0, -1), keepdim=True)
+    terms = torch.exp(corrected - largest)
+    total = terms.sum((0, -1), keepdim=True)
+    soft_maximum = (largest + total.log()).view(weights.shape)
+    return (weights * soft_maximum).sum(), (terms * (weights.unsqueeze(-1) / total)).flatten()
 
 
 def _through_relu(gradient: Tensor, output: Tensor) -> Tensor:
-    """The gradient before a relu, given the relu's output."""
-    return torch.ops.aten.threshold_backward(gradient, output, 0)
+    """The gradient before a relu, given the relu's output; written over the gradient."""
+    return torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
 
 
 def _row_bytes(sweep: Sweep) -> int:

@@ -25,7 +25,7 @@ def best_action(value: Value, normals: Tensor, config: OMARConfig) -> tuple[Tens
     c, kept = config, (torch.empty(0), torch.empty(0), torch.empty(0))
     mean, deviation = torch.zeros_like(normals[0, :, :, :1]), torch.full_like(normals[0, :, :, :1], c.search_start)
     for number, drawn in enumerate(normals):
-        unit = (mean + deviation * drawn).clamp(-1.0, 1.0)
+        unit = torch.addcmul(mean, deviation, drawn).clamp_(-1.0, 1.0)
         action, q = value(unit)
         if c.search == "softmax":
             mean, deviation = soft_moments(unit, q, c.search_temperature)
@@ -53,6 +53,6 @@ def soft_moments(unit: Tensor, q: Tensor, temperature: float) -> tuple[Tensor, T
 
 def best_of(unit: Tensor, action: Tensor, q: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """The k of m samples with the highest values, best first: [n, B, m, a], [n, B, m, a], [n, B, m]."""
-    q, index = q.topk(k, dim=2)
+    q, index = q.max(2, keepdim=True) if k == 1 else q.topk(k, dim=2)  # topk takes several times as long for one
     index = index.unsqueeze(-1).expand(*index.shape, unit.shape[-1])
     return unit.gather(2, index), action.gather(2, index), q

@@ -63,15 +63,17 @@ class StackedBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
-            mean, var = x.mean(-2, keepdim=True), x.var(-2, keepdim=True, unbiased=False)
+            mean = x.mean(-2, keepdim=True)
+            centred = x - mean
+            var = centred.square().mean(-2, keepdim=True)  # `var` itself takes ten times as long down columns
             with torch.no_grad():
                 rows, keep = x.shape[-2], 1.0 - self.momentum
                 # Not lerp_, which cannot be mapped over seeds at speed.
                 self.running_mean.mul_(keep).add_(mean, alpha=self.momentum)
                 self.running_var.mul_(keep).add_(var, alpha=self.momentum * rows / max(rows - 1, 1))
         else:
-            mean, var = self.running_mean, self.running_var
-        return (x - mean) * torch.rsqrt(var + self.eps) * self.weight + self.bias
+            centred, var = x - self.running_mean, self.running_var
+        return torch.addcmul(self.bias, centred, torch.rsqrt(var + self.eps) * self.weight)
 
 
 class StackedMLP(nn.Module):
@@ -106,6 +108,6 @@ class StackedMLP(nn.Module):
             x = x.expand(self.members, *x.shape)
         x = self.input_norm(x)
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = torch.relu(norm(layer(x)))
+            x = norm(layer(x)).relu_()
         out: Tensor = self.last(x)
         return out

@@ -9,6 +9,7 @@ Iterations are counted from 1 within a phase: `every=2` acts in the 2nd, 4th, â€
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -137,13 +138,14 @@ class Learner:
         loss = self.networks.loss(step.loss, tuple(optimiser.parameters), batch, noise)
         value = loss.value.detach()
         self._require_finite(step.name, value)
-        gradients = torch.autograd.grad(
+        gradients: Sequence[Tensor] = torch.autograd.grad(
             loss.value.sum(), list(optimiser.parameters.values()), allow_unused=True, materialize_grads=True
         )
         logged = {"loss": value, **loss.metrics}
         if step.clip is not None:
             modules = self._modules[step.name]
-            logged["grad_norm"] = clip_gradients(gradients, step.clip, self.networks.lead, step.name, modules)
+            lead = self.networks.lead
+            gradients, logged["grad_norm"] = clip_gradients(gradients, step.clip, lead, step.name, modules)
         optimiser.step(gradients, progress)
         return {f"{step.name}/{name}": self._per_seed(metric) for name, metric in logged.items()}
 
@@ -288,10 +290,10 @@ class Learner:
         return tensor if self.networks.stacked else tensor.unsqueeze(0)
 
     def _require_finite(self, name: str, value: Tensor) -> None:
-        if bool(torch.isfinite(value).all()):
-            return
         values = value.reshape(-1).tolist()
-        bad = [(seed, v) for seed, v in zip(self.seeds, values, strict=True) if v - v != 0.0]
+        bad = [(seed, v) for seed, v in zip(self.seeds, values, strict=True) if not math.isfinite(v)]
+        if not bad:
+            return
         seed, found = bad[0]
         phase, number, _ = self.phase_at(self.iteration)
         raise TrainingDiverged(

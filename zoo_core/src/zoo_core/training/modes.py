@@ -13,6 +13,7 @@ import torch
 
 from zoo_core.errors import TrainingDiverged, UsageError
 from zoo_core.nn import compiling
+from zoo_core.training.allocation import keep_freed_memory
 from zoo_core.training.learner import Learner
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -36,6 +37,7 @@ class Modes:
 @contextmanager
 def computing(modes: Modes) -> Iterator[None]:
     """Compute in these modes within this block; torch's settings are then put back."""
+    keep_freed_memory()
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(modes.threads)
     torch.set_float32_matmul_precision(modes.precision)
