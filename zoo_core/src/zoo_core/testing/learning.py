@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from zoo_core.algorithms import Algorithm
 from zoo_core.data import Dataset
@@ -11,7 +12,7 @@ from zoo_core.evaluation import evaluate
 from zoo_core.testing.checks import Check, Claim, NotApplicable, demand, run_claims
 from zoo_core.testing.games import GAMES
 from zoo_core.testing.kit import claim_about, package_of
-from zoo_core.testing.tiny import game_dataset, play_out, tiny_config, tiny_learner
+from zoo_core.testing.tiny import game_dataset, play_out, tiny_config, tiny_learner, tiny_settings
 
 ENOUGH = 0.9
 SOLVED, HABITUAL = 0.25, 0.5
@@ -40,7 +41,11 @@ def learns_a_game(entry: AlgorithmEntry, kind: str, most: int) -> None:
         raise NotApplicable("it declares that it imitates its data, which holds too little optimal play")
     game = _game(_GAME[kind])
     best = 0.0
-    learner = tiny_learner(entry, _data(game.name), tiny_config(entry, kind, iterations=most, batch_size=128))
+    # A phase with a budget of its own, such as a behaviour policy's, decides what the last one can learn.
+    sized = tiny_settings(entry.load().Config)  # type: ignore[attr-defined]
+    earlier: dict[str, Any] = {name: most for name in sized if name.endswith("_iterations")}
+    config = tiny_config(entry, kind, iterations=most, batch_size=128, **earlier)
+    learner = tiny_learner(entry, _data(game.name), config)
     while not learner.finished and best < ENOUGH:
         play_out(learner, min(20, learner.total - learner.iteration))
         best = max(best, score(learner.algorithm(), game))

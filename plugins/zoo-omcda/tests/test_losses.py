@@ -1,0 +1,187 @@
+"""OMCDA's losses against its equations, written as loops over rows and agents."""
+
+import math
+
+import pytest
+import torch
+from naive_omcda import CONTINUOUS, TEAMS, B, alpha, constraint_credit, credit, each, log_density, make, q, v, z
+
+from zoo_omcda.algorithm import Entangled
+from zoo_omcda.exponential import steady_exp
+
+kinds = pytest.mark.parametrize("team", TEAMS, ids=["continuous", "discrete"])
+
+
+def gradients(loss, *modules):
+    parameters = [p for module in modules for p in module.parameters()]
+    return torch.autograd.grad(loss, parameters, materialize_grads=True, retain_graph=True, allow_unused=True)
+
+
+def equal(ours, theirs, *modules):
+    for one, other in zip(gradients(ours, *modules), gradients(theirs, *modules), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+        assert one.abs().sum() > 0
+
+
+@kinds
+def test_return_values_regress_on_an_expectile_of_the_target_critic(team):
+    alg, batch = make(team, expectile=0.8)
+    expected = 0.0
+    for b, i in each(alg):
+        u = q(alg.target_critic_r, batch, b, i) - v(alg.value_r, batch, b, i)
+        expected = expected + (0.8 if u > 0 else 0.2) * u**2 / (3 * B)
+    loss = alg.value_r_loss(batch, {})
+    torch.testing.assert_close(loss.value, expected)
+    equal(loss.value, expected, alg.value_r)
+    for i in range(3):
+        mean = sum(float(v(alg.value_r, batch, b, i)) for b in range(B)) / B
+        assert float(loss.metrics["value"][i]) == pytest.approx(mean, rel=1e-4)
+
+
+@kinds
+def test_constraint_values_descend_equation_25_whose_first_summand_has_no_gradient(team):
+    alg, batch = make(team, exponent_limit=60.0)
+    expected, constant = 0.0, 0.0
+    for b, i in each(alg):
+        w, _ = credit(alg.target_mixer, batch.state[b])
+        wc, bc = constraint_credit(alg.target_mixer_c, batch.state[b])
+        v_i = sum(wc[i][j] * v(alg.value_c, batch, b, j) for j in range(3)) + bc[i]
+        first = w[i] * v(alg.value_r, batch, b, i)
+        expected = expected + (z(alg, batch, b, i).exp() + (first + alpha(alg, i) * v_i) / alpha(alg, i)) / (3 * B)
+        constant = constant + first / alpha(alg, i) / (3 * B)
+    loss = alg.value_c_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected - constant, rtol=1e-4, atol=1e-4)
+    equal(loss, expected, alg.value_c)
+
+
+@kinds
+@pytest.mark.parametrize("timeouts", ["bootstrap", "terminal"])
+def test_return_critics_regress_on_the_reward_and_the_mixed_next_value(team, timeouts):
+    alg, batch = make(team, timeouts=timeouts, reward_scale=2.0)
+    expected = 0.0
+    for b in range(B):
+        w, bias = credit(alg.mixer, batch.state[b])
+        w_next, bias_next = credit(alg.target_mixer, batch.next_state[b])
+        next_value = sum(w_next[i] * v(alg.target_value_r, batch, b, i, later=True) for i in range(3)) + bias_next
+        ended = batch.terminated[b] or (timeouts == "terminal" and batch.truncated[b])
+        y = 2.0 * batch.reward[b].mean() + (0.0 if ended else 0.99 * next_value)
+        total = sum(w[i] * q(alg.critic_r, batch, b, i) for i in range(3)) + bias
+        expected = expected + (y.detach() - total) ** 2 / B
+    assert batch.terminated.any()
+    assert batch.truncated.any()
+    loss = alg.critic_r_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected)
+    equal(loss, expected, alg.critic_r, alg.mixer)
+
+
+@kinds
+def test_constraint_critics_regress_on_every_agents_next_constraint(team):
+    alg, batch = make(team)
+    expected = 0.0
+    for b, i in each(alg):
+        w, bias = constraint_credit(alg.mixer_c, batch.state[b])
+        w_next, bias_next = constraint_credit(alg.target_mixer_c, batch.next_state[b])
+        next_value = sum(w_next[i][j] * v(alg.target_value_c, batch, b, j, later=True) for j in range(3)) + bias_next[i]
+        y = 0.99 * (1.0 - float(batch.terminated[b])) * next_value
+        total = sum(w[i][j] * q(alg.critic_c, batch, b, j) for j in range(3)) + bias[i]
+        expected = expected + (y.detach() - total) ** 2 / (3 * B)
+    loss = alg.critic_c_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected)
+    equal(loss, expected, alg.critic_c, alg.mixer_c)
+
+
+@kinds
+@pytest.mark.parametrize("decomposed", [True, False])
+def test_policies_clone_by_the_exponential_of_equation_23_up_to_its_bound(team, decomposed):
+    alg, batch = make(team, most_weight=2.0, decomposed=decomposed, alpha=0.2)
+    expected, weights = 0.0, []
+    for b, i in each(alg):
+        weights.append(min(math.exp(z(alg, batch, b, i)), 2.0))
+        expected = expected - weights[-1] * log_density(alg, alg.policy, batch, b, i) / (3 * B)
+    assert min(weights) < 1 < max(weights) == 2.0
+    loss = alg.policy_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    equal(loss, expected, alg.policy)
+
+
+@kinds
+def test_the_behaviour_policy_is_the_most_likely_one(team):
+    alg, batch = make(team)
+    expected = sum(-log_density(alg, alg.behaviour, batch, b, i) for b, i in each(alg)) / (3 * B)
+    loss = alg.clone_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    equal(loss, expected, alg.behaviour)
+
+
+@kinds
+def test_without_decomposition_one_value_is_learned_as_in_omiga(team):
+    alg, batch = make(team, Entangled, exponent_limit=60.0)
+    assert not hasattr(alg, "value_c")
+    expected = 0.0
+    for b, i in each(alg):
+        w, _ = credit(alg.target_mixer, batch.state[b])
+        scale = w[i] / alpha(alg, i)
+        value = v(alg.value_r, batch, b, i)
+        expected = expected + (torch.exp(scale * (q(alg.target_critic_r, batch, b, i) - value)) + scale * value) / (
+            3 * B
+        )
+    loss = alg.entangled_value_loss(batch, {}).value
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    equal(loss, expected, alg.value_r)
+
+
+def test_levels_rise_where_a_policy_left_the_data_too_far_and_fall_where_it_may_go_further():
+    alg, batch = make()
+    alg.degrees.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    alg.divergence.copy_(torch.tensor([0.3, 0.2, 0.1]))
+    loss = alg.alpha_loss(batch, {})
+    expected = sum(alpha(alg, i) * (alg.degrees[i] - alg.divergence[i]) for i in range(3))
+    torch.testing.assert_close(loss.value, expected)
+    (gradient,) = torch.autograd.grad(loss.value, [alg.log_alpha])
+    torch.testing.assert_close(gradient, alg.alpha.detach() * torch.tensor([-0.2, 0.0, 0.2]))
+    torch.testing.assert_close(loss.metrics["share"], alg.degrees / 0.6)
+
+
+def test_a_level_beyond_its_bounds_can_come_back_and_goes_no_further():
+    alg, batch = make()
+    with torch.no_grad():
+        alg.log_alpha.copy_(torch.tensor([math.log(1e-2) - 0.1, math.log(1e-2) - 0.1, math.log(1e3) + 0.1]))
+    alg.degrees.copy_(torch.tensor([0.1, 0.3, 0.1]))
+    alg.divergence.copy_(torch.tensor([0.3, 0.1, 0.3]))
+    torch.testing.assert_close(alg.alpha.detach(), torch.tensor([1e-2, 1e-2, 1e3]))
+    (gradient,) = torch.autograd.grad(alg.alpha_loss(batch, {}).value, [alg.log_alpha])
+    torch.testing.assert_close(gradient, torch.tensor([-0.2e-2, 0.0, 0.0]))
+
+
+# --- the exponential -----------------------------------------------------------------------------------------------
+
+
+def test_the_exponential_goes_over_into_its_tangent():
+    z = torch.tensor([-200.0, 0.0, 4.999, 5.001, 50.0, 1e6], dtype=torch.float64, requires_grad=True)
+    value = steady_exp(z, 5.0)
+    (slope,) = torch.autograd.grad(value.sum(), [z])
+    e = math.exp(5.0)
+    expected = [0.0, 1.0, math.exp(4.999), e * (1 + 0.001), e * 46, e * (1 + 1e6 - 5)]
+    assert value.tolist() == pytest.approx(expected)
+    assert slope.tolist() == pytest.approx([0.0, 1.0, math.exp(4.999), e, e, e])
+
+
+def test_values_find_an_optimum_that_lies_hundreds_above_them():
+    """Eq. 25 for one state and one action: the optimum is V = Q. A clamped exponent would take V to −∞ instead."""
+    for critic in (200.0, -200.0):
+        value = torch.zeros((), requires_grad=True)
+        optimiser = torch.optim.Adam([value], 1.0)
+        for _ in range(600):
+            optimiser.zero_grad()
+            (steady_exp(critic - value, 5.0) + value).backward()
+            optimiser.step()
+        assert float(value.detach()) == pytest.approx(critic, abs=2.0)
+
+
+def test_huge_advantages_give_finite_losses_and_gradients():
+    alg, batch = make(CONTINUOUS)
+    with torch.no_grad():
+        alg.target_critic_r.net.rest[-1].bias.fill_(1e8)
+    losses = [alg.value_c_loss(batch, {}).value, alg.policy_loss(batch, {}).value]
+    found = [*gradients(losses[0], alg.value_c), *gradients(losses[1], alg.policy)]
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in [*losses, *found])
