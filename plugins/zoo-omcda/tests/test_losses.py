@@ -34,8 +34,8 @@ def test_return_values_regress_on_an_expectile_of_the_target_critic(team):
     torch.testing.assert_close(loss.value, expected)
     equal(loss.value, expected, alg.value_r)
     for i in range(3):
-        mean = sum(float(v(alg.value_r, batch, b, i)) for b in range(B)) / B
-        assert float(loss.metrics["value"][i]) == pytest.approx(mean, rel=1e-4)
+        mean = sum(float(v(alg.value_r, batch, b, i).detach()) for b in range(B)) / B
+        assert float(loss.metrics["value"][i].detach()) == pytest.approx(mean, rel=1e-4)
 
 
 @kinds
@@ -93,12 +93,12 @@ def test_constraint_critics_regress_on_every_agents_next_constraint(team):
 @kinds
 @pytest.mark.parametrize("decomposed", [True, False])
 def test_policies_clone_by_the_exponential_of_equation_23_up_to_its_bound(team, decomposed):
-    alg, batch = make(team, most_weight=2.0, decomposed=decomposed, alpha=0.2)
+    alg, batch = make(team, most_weight=0.5, decomposed=decomposed)
     expected, weights = 0.0, []
     for b, i in each(alg):
-        weights.append(min(math.exp(z(alg, batch, b, i)), 2.0))
+        weights.append(min(math.exp(z(alg, batch, b, i)), 0.5))
         expected = expected - weights[-1] * log_density(alg, alg.policy, batch, b, i) / (3 * B)
-    assert min(weights) < 1 < max(weights) == 2.0
+    assert min(weights) < max(weights) == 0.5
     loss = alg.policy_loss(batch, {}).value
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
     equal(loss, expected, alg.policy)
