@@ -78,6 +78,9 @@ def test_after_cloning_policies_start_as_the_behaviour_policies():
 
 
 def test_a_seed_has_one_behaviour_policy_in_all_ablations():
+    """So that they may share the one that was kept."""
+    assert {learner(name).phases[0].reuse_as for name in ENTRIES} == {"omcda"}
+
     def cloned(name):
         trained = learner(name, seed=3)
         play_out(trained, 5)

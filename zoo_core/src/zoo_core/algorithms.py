@@ -169,6 +169,7 @@ class Phase:
 
     `iterations=None` takes the run's budget (the last phase should). `reuse` names the config fields that, with the
     data and the seed, decide the outcome of a costly frozen phase: the core then caches what its updates learned.
+    Algorithms share it only under a common name, `reuse_as`: they promise the same phase from the same initial weights.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Phase:
     steps: tuple[IterationStep, ...]
     iterations: int | None = None
     reuse: tuple[str, ...] | None = None
+    reuse_as: str = ""
 
 
 # --- the algorithm -----------------------------------------------------------------------------------------------

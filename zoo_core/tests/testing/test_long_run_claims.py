@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
+from dataclasses import dataclass
 
 import pytest
 import torch
-from sound_algorithm import Sound, long
+from sound_algorithm import Config, Sound, entry, long
 
-from zoo_core import Loss, Phase
+from zoo_core import Loss, Phase, setting
+from zoo_core.testing import NotApplicable, learning
 
 
 class Diverges(Sound):
@@ -133,3 +135,27 @@ def test_imitation_alone_learns_no_game():
     row = long(Sound, "learns_a_game[continuous]", imitates=False)["learns_a_game"]
     assert row.outcome == "fail"
     assert "of the way from random to optimal play" in row.detail
+
+
+@dataclass(frozen=True)
+class FitsFirst(Config):
+    fit_iterations: int = setting(100_000, "Updates of a first phase.")
+
+
+class Fits(Sound):
+    Config = FitsFirst
+
+
+def test_a_first_phase_has_the_whole_budget_of_the_learning_claim(monkeypatch):
+    """Its outcome, a behaviour policy's say, decides what the last phase can learn."""
+    given = []
+
+    def note(entry, dataset, config):
+        given.append(config)
+        raise NotApplicable("that is all this test asks")
+
+    monkeypatch.setattr(learning, "tiny_learner", note)
+    claim = next(claim for claim in learning.learning_claims(entry(Fits, imitates=False), most=77))
+    with pytest.raises(NotApplicable, match="all this test asks"):
+        claim()
+    assert [(config.iterations, config.fit_iterations) for config in given] == [(77, 77)]

@@ -372,6 +372,16 @@ def test_what_a_phase_draws_is_part_of_what_its_outcome_is_kept_under():
     assert kept_under() != kept_under(truncation="full")
 
 
+def test_algorithms_share_an_outcome_only_under_a_common_name():
+    def kept_under(algorithm, reuse_as):
+        phase = Phase("fit", Rows(8), (), reuse=(), reuse_as=reuse_as)
+        return phase_cache.phase_folder(phase, config=None, length=5, seed=0, context={"algorithm": algorithm})
+
+    assert kept_under("one", "") != kept_under("other", "")
+    assert kept_under("one", "both") == kept_under("other", "both")
+    assert kept_under("one", "both") != kept_under("one", "")
+
+
 def test_tensorboard_logs_are_written_on_request(ask):
     pytest.importorskip("tensorboard")
     run = train(ask(tensorboard=True)).runs[0]

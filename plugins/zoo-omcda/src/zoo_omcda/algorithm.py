@@ -147,7 +147,8 @@ class OMCDA(Algorithm):
             *(Polyak(name, f"target_{name}", c.tau) for name in self.followed),
         )
         rows = Rows(c.batch_size)
-        return Phase("clone", rows, clone, c.bc_iterations, reuse=decides), Phase("train", rows, steps)
+        cloning = Phase("clone", rows, clone, c.bc_iterations, reuse=decides, reuse_as="omcda")
+        return cloning, Phase("train", rows, steps)
 
     @property
     def alpha_rate(self) -> float:

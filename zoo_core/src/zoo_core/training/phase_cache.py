@@ -29,6 +29,7 @@ def phase_folder(phase: Phase, config: Any, length: int, seed: int, context: Map
         "settings": {name: getattr(config, name) for name in phase.reuse or ()},
         "seed": seed,
         **context,
+        **({"algorithm": phase.reuse_as} if phase.reuse_as else {}),
     }
     return cache_home() / "phases" / sha256(canonical_json(key))[:24]
 
