@@ -202,6 +202,7 @@ def test_the_team_can_be_inferred(tmp_path, layout):
     team = dataset.team
     assert (team.n, team.obs_sizes, team.action_sizes) == (AGENTS, (OBS,) * 3, (ACTION,) * 3)
     assert (team.state_kind, team.reward) == ("concat_obs", "shared")
+    assert "inferred from the file: 3 agents" in dataset.card.notes["team"]
     other = {"s" if layout == "hdf5" else "states": np.ones_like(expected_states(layout))}
     told = load(write(tmp_path, layout, **other), tmp_path / "other", infer_team=True)
     assert (told.team.state_kind, told.team.state_size, told.team.episode_limit) == ("per_agent", 4, 1000)
@@ -384,7 +385,7 @@ def test_size_and_return_are_compared_with_the_published_where_the_quality_is_kn
         f"(difference {mean - 7.5:+.2f})"
     )
     assert card.source["quality"] == "medium-expert (from its path; --quality changes it)"
-    plain = write(tmp_path, "hdf5")
+    plain = write(tmp_path, "hdf5", name="Toy-v2-3x2-medium-experts")
     assert "published" not in import_dataset(str(plain), "plain", ImportOptions(env="toy")).card.notes
     told = import_dataset(str(plain), "told", ImportOptions(env="toy", quality="medium-expert")).card
     assert told.notes["published"] == card.notes["published"]

@@ -209,6 +209,7 @@ class JointGroups:
 
     def __init__(self, team: TeamSpec, options: ImportOptions, reading: Reading) -> None:
         self.team, self.reading = team, reading
+        self._inferred = options.infer_team or not options.env
         self._clip = ActionClip(team, options.action_scale)
         self._state_gap: float | None = None  # None: of another size than the observations
         self._off_standard: float | None = None
@@ -262,6 +263,10 @@ class JointGroups:
 
     def describe(self) -> None:
         """Complete the notes and repairs once all groups have been made."""
+        if self._inferred:
+            self.reading.notes["team"] = (
+                f"inferred from the file: {self.team.n} agents; name an installed environment with --env to change it"
+            )
         off = self._off_standard or 0.0
         verdict = "each vector is standardised over its own entries" if off < _STANDARDISED else "not standardised"
         self.reading.notes["observations"] = (

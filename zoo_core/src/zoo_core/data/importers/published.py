@@ -6,6 +6,7 @@ The core knows no dataset. What was published is what an installed plugin says o
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from zoo_core.data.importers import ImportOptions, Reading
 from zoo_core.data.writer import EpisodeWriter
@@ -16,8 +17,7 @@ from zoo_core.errors import UsageError, did_you_mean
 def published_entry(reading: Reading, source: str, options: ImportOptions) -> DatasetEntry | None:
     """The built-in dataset of the same environment and quality, if a plugin offers one with a published return.
 
-    The quality is the one the user names, else the longest known one in the path of the source; the card's source then
-    says which.
+    The quality is the one the user names, else the one that the source's path names; the card's source then says which.
 
     Raises:
         UsageError: no dataset of the environment has the quality that the user named.
@@ -27,7 +27,7 @@ def published_entry(reading: Reading, source: str, options: ImportOptions) -> Da
     entries = {
         offer.entry.quality: offer.entry
         for offer in load_zoo().datasets
-        if offer.entry.env == options.env and offer.entry.published_return is not None
+        if offer.entry.env == reading.team.env and offer.entry.published_return is not None
     }
     quality = options.quality or _quality_in(source, list(entries))
     if quality:
@@ -35,7 +35,7 @@ def published_entry(reading: Reading, source: str, options: ImportOptions) -> Da
         reading.source["quality"] = f"{quality} (from {origin})"
     if options.quality and entries and quality not in entries:
         raise UsageError(
-            f"nothing was published for {options.env} of quality {quality!r}.{did_you_mean(quality, entries)}"
+            f"nothing was published for {reading.team.env} of quality {quality!r}.{did_you_mean(quality, entries)}"
         )
     return entries.get(quality)
 
@@ -50,7 +50,10 @@ def comparison(entry: DatasetEntry, writer: EpisodeWriter) -> str:
 
 
 def _quality_in(source: str, qualities: list[str]) -> str:
-    """The longest of `qualities` that stands in the path as a word: `medium-replay` before `medium`."""
-    words = re.sub(r"[^a-z0-9]+", "-", source.lower())
-    found = [quality for quality in qualities if quality and f"-{quality.lower()}-" in f"-{words}-"]
-    return max(found, key=len, default="")
+    """The quality that the innermost part of the path names as a word, the longest: `medium-replay` before `medium`."""
+    for part in reversed(Path(source).parts):
+        words = re.sub(r"[^a-z0-9]+", "-", part.lower())
+        found = [quality for quality in qualities if quality and f"-{quality.lower()}-" in f"-{words}-"]
+        if found:
+            return max(found, key=len)
+    return ""
