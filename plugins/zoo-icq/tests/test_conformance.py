@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_icq.plugin"
+
+
+def test_icq_keeps_the_contract(zoo_claim):
+    zoo_claim()

@@ -1,0 +1,161 @@
+"""ICQ's losses against its formulas, written as loops over rows and agents."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from zoo_core import Update
+from zoo_core.config import resolve
+from zoo_core.entries import EnvEntry, Source
+from zoo_critics.testing_mixed import (
+    CONTINUOUS,
+    DISCRETE,
+    assert_same,
+    credit_of,
+    log_likelihood,
+    made,
+    mixed,
+    worth_of,
+)
+from zoo_icq.algorithm import ICQ, ICQConfig
+from zoo_icq.plugin import zoo_algorithms
+
+B = 10
+TEAMS = pytest.mark.parametrize("team", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
+
+
+def make(team=CONTINUOUS, **settings):
+    return made(ICQ, team, B, **{"target_temperature": 0.5, "policy_temperature": 0.3, **settings})
+
+
+def of_heads(critics, *args):
+    """Of every critic: its values, detached, [h, B, n]."""
+    return torch.stack([critic(*args) for critic in critics]).detach()
+
+
+def softmax(logits):
+    top = max(logits)
+    grown = [math.exp(logit - top) for logit in logits]
+    return [each / sum(grown) for each in grown]
+
+
+@TEAMS
+@pytest.mark.parametrize("timeouts", ["bootstrap", "terminal"])
+@pytest.mark.parametrize("times_batch", [True, False])
+def test_critics_regress_on_logged_next_actions_weighted_by_their_softmax_over_the_rows_that_go_on(
+    team, timeouts, times_batch
+):
+    alg, batch = make(team, timeouts=timeouts, times_batch=times_batch)
+    if timeouts == "bootstrap":  # truncated rows have no a' and are never drawn then
+        batch = batch.map(lambda t: t[~batch.truncated])
+    rows = batch.size
+    goes_on = [b for b in range(rows) if not (batch.terminated[b] or batch.truncated[b])]
+    assert 0 < len(goes_on) < rows
+    following = [
+        torch.stack([c(batch.next_obs[b : b + 1], batch.next_action[b : b + 1])[0] for c in alg.target_critics]).amin(0)
+        for b in goes_on
+    ]
+    totals = [float(mixed(alg.target_mixer, q, batch.next_state[b])) for b, q in zip(goes_on, following, strict=True)]
+    shares = softmax([total / 0.5 for total in totals])
+    rho = dict(zip(goes_on, [(len(goes_on) if times_batch else 1) * share for share in shares], strict=True))
+    worth = dict(zip(goes_on, totals, strict=True))
+    expected = 0.0
+    for b in range(rows):
+        y = worth_of(alg, batch, b, rho.get(b, 0.0) * worth.get(b, 0.0))
+        for critic in alg.critics:
+            q = critic(batch.obs[b : b + 1], batch.action[b : b + 1])[0]
+            expected = expected + (mixed(alg.mixer, q, batch.state[b]) - y) ** 2 / rows
+    assert_same(alg.critic_loss(batch, {}).value, expected, alg.critics, alg.mixer)
+
+
+def test_the_next_action_of_a_row_that_has_none_is_never_read():
+    alg, batch = make(timeouts="terminal")
+    assert batch.next_action.isnan().any()
+    assert alg.critic_loss(batch, {}).value.isfinite()
+
+
+def test_where_every_row_ends_the_target_is_the_reward():
+    alg, batch = make(scale_rewards=False)
+    ended = dataclasses.replace(batch, terminated=torch.ones(B, dtype=torch.bool))
+    y, _ = alg.target(ended)
+    torch.testing.assert_close(y, batch.reward.mean(1))
+
+
+def test_only_the_least_critic_is_fitted_if_the_port_is_asked_for():
+    alg, batch = make(fit_least=True)
+    y, _ = alg.target(batch)
+    q = torch.stack([critic(batch.obs, batch.action) for critic in alg.critics])
+    assert (q[0] < q[1]).any()
+    assert (q[0] > q[1]).any()
+    expected = sum((mixed(alg.mixer, q[:, b].amin(0), batch.state[b]) - y[b].detach()) ** 2 / B for b in range(B))
+    assert_same(alg.critic_loss(batch, {}).value, expected, alg.critics)
+
+
+@TEAMS
+@pytest.mark.parametrize("baseline", ["none", "policy"])
+def test_policies_clone_by_the_softmax_of_what_each_agents_action_adds(team, baseline):
+    alg, batch = make(team, baseline=baseline)
+    q = of_heads(alg.critics, batch.obs, batch.action).amin(0)
+    expected, greatest = 0.0, 0.0
+    for i in range(team.n):
+        logits = []
+        for b in range(B):
+            value = float(q[b, i])
+            if baseline == "policy" and team.discrete:
+                every = torch.stack([critic.of_all_actions(batch.obs)[b, i] for critic in alg.critics]).amin(0)
+                own = alg.policy.net(batch.obs)[b, i]
+                available = [k for k in range(team.action_size) if batch.action_mask[b, i, k]]
+                chances = softmax([float(own[k]) for k in available])
+                value -= sum(chance * float(every[k]) for chance, k in zip(chances, available, strict=True))
+            elif baseline == "policy":
+                value -= float(of_heads(alg.critics, batch.obs, alg.policy.mode(batch.obs)).amin(0)[b, i])
+            logits.append(float(credit_of(alg.mixer, batch.state[b])[0][i].detach()) * value / 0.3)
+        for b, share in enumerate(softmax(logits)):
+            greatest = max(greatest, B * share)
+            expected = expected - B * share * log_likelihood(alg, batch, b, i) / (B * team.n)
+    assert greatest > 1.5
+    assert_same(alg.policy_loss(batch, {}).value, expected, alg.policy)
+
+
+@TEAMS
+def test_weights_are_one_on_average_and_do_not_feel_a_constant(team):
+    alg, batch = make(team)
+    weight = alg.weights(batch)
+    torch.testing.assert_close(weight.mean(0), torch.ones(team.n))
+    shifted = alg.share(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)) + 1000.0)
+    plain = alg.share(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(shifted, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_no_loss_values_an_action_outside_the_data_unless_a_baseline_is_asked_for():
+    alg, batch = make()
+    total = alg.critic_loss(batch, {}).value
+    found = torch.autograd.grad(total, list(alg.policy.parameters()), allow_unused=True)
+    assert all(gradient is None for gradient in found)
+    with torch.no_grad():
+        before = alg.weights(batch)
+        for parameter in alg.policy.parameters():
+            parameter.add_(1.0)
+    torch.testing.assert_close(alg.weights(batch), before)
+
+
+def test_the_order_of_an_iteration_is_critic_policy_targets_and_truncated_rows_follow_the_setting():
+    def phase(**settings):
+        return make(**settings)[0].phases()[0]
+
+    steps = phase().steps
+    names = [step.name if isinstance(step, Update) else step.target for step in steps]
+    assert names == ["critic", "policy", "target_critics", "target_mixer"]
+    assert (phase().data.truncation, phase(timeouts="terminal").data.truncation) == ("skip", "full")
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+@pytest.mark.parametrize("preset", ["zoo", "published"])
+@pytest.mark.parametrize("env", ["mamujoco-hopper-3x1", "somebody-elses"])
+def test_every_value_has_a_source_and_the_zoos_weights_average_one(preset, kind, env):
+    (entry,) = zoo_algorithms()
+    found = resolve(entry, ICQConfig, env=EnvEntry(env, "", "", Source("")), action_kind=kind, preset=preset)
+    assert [key for key, origin in found.origins.items() if not origin.source] == []
+    assert found.config.times_batch == (preset == "zoo" or kind == "discrete")
