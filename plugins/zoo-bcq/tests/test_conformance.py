@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_bcq.plugin"
+
+
+def test_bcq_keeps_the_contract(zoo_claim):
+    zoo_claim()
