@@ -1,0 +1,5 @@
+zoo_plugin = "zoo_cql.plugin"
+
+
+def test_cql_keeps_the_contract(zoo_claim):
+    zoo_claim()
