@@ -21,6 +21,7 @@ COLOURS = {
     "td3bc": "#bab0ac",
     "iql": "#9c755f",
     "omar": "#f28e2b",
+    "dof-policy": "#edc948",
     "macql": "#b07aa1",
     "cfcql": "#4e79a7",
     "icql-qs": "#59a14f",

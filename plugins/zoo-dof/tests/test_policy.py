@@ -17,7 +17,7 @@ B, T = 6, 3
 TEAM = TeamSpec("test", ("a", "b", "c"), (4, 4, 3), (2, 2, 1), action_low=-0.5, action_high=1.0)
 CENTRE, REACH = 0.25, 0.75
 STATISTICS = Statistics(
-    torch.linspace(-1, 1, 12).view(3, 4), torch.linspace(0.5, 2, 12).view(3, 4), None, None, 0.0, 1.0, 0.0, 0.0, 1.0
+    torch.linspace(-1, 1, 12).view(3, 4), torch.linspace(0.5, 2, 12).view(3, 4), None, None, 0.6, 1.0, 0.0, 0.0, 1.0
 )
 BOTH = {"noise_factorisation": "w-concat", "data_factorisation": "w-concat"}
 
@@ -60,8 +60,8 @@ def acted(unit, i):
     return torch.cat((action[:, : TEAM.action_sizes[i]], torch.zeros(len(unit), 2 - TEAM.action_sizes[i])), -1)
 
 
-def q_of(critic, h, i, obs, action):
-    return plain_net(critic.nets[h], i, torch.cat((obs, action), -1))[:, 0]
+def q_of(critic, h, i, obs, action, level=0.6 / (1 - 0.95)):
+    return level + plain_net(critic.nets[h], i, torch.cat((obs, action), -1))[:, 0]
 
 
 def test_critics_regress_on_the_lesser_value_of_a_sample_of_the_target_policy():
@@ -75,6 +75,26 @@ def test_critics_regress_on_the_lesser_value_of_a_sample_of_the_target_policy():
         for h in range(2):
             expected = expected + (q_of(alg.critic, h, i, here, batch.action[:, i]) - y.detach()).square().mean()
     torch.testing.assert_close(alg.critic_loss(batch, noise).value, expected)
+
+
+def test_values_begin_at_what_the_mean_reward_is_worth_for_ever_or_at_zero():
+    for settings, expected in ({}, 12.0), ({"start": "zero"}, 0.0), ({"discount": 1.0}, 0.0):
+        alg, batch, *_ = make(**settings)
+        for net in alg.critic.nets:
+            torch.nn.init.zeros_(net.last.weight)
+            torch.nn.init.zeros_(net.last.bias)
+        values = alg.values(alg.critic, batch.obs, batch.action)
+        torch.testing.assert_close(values, torch.full((2, 3, B), expected))
+
+
+def test_where_values_begin_changes_no_critic_that_has_learned():
+    """Values that begin at a level are those from zero with the level added to the last layer's bias."""
+    alg, batch, noise, _ = make()
+    zero, *_ = make(start="zero")
+    for net in (*zero.critic.nets, *zero.target_critic.nets):
+        net.last.bias.data += 12.0
+    one, other = (a.critic_loss(batch, noise).value for a in (alg, zero))
+    torch.testing.assert_close(one, other)
 
 
 def actor_loss_by_hand(alg, batch, noise, eta):

@@ -11,6 +11,9 @@ The team's action a_tot is sampled by one diffusion model that is made of the ag
 and the policies descend L_BC + η L_Q. The gradient of L_Q passes through the whole chain. h and h' are the two critics
 in an order that is drawn each time.
 
+Critics begin at what the data's mean reward is worth for ever: from zero they would spend their updates on the level of
+all values, by which no action differs from another.
+
 Acting: of several samples each agent takes the one that its critics value most.
 """
 
@@ -71,6 +74,12 @@ class DoFPolicyConfig(AlgorithmConfig):
     clip: float | None = setting(
         0.5, "Largest gradient norm of each agent's critics and policy; null: any.", source=CODE, at_least=1e-12
     )
+    start: str = setting(
+        "mean",
+        "Where the critics' values begin: at what the data's mean reward is worth for ever, or at zero.",
+        source="our choice: from zero they first learn nothing but how high all values are",
+        choices=("mean", "zero"),
+    )
     eta: float = setting(0.5, "η: weight of the value against cloning; 0 clones.", source=CODE, at_least=0)
     noise_factorisation: str = setting(
         "concat",
@@ -104,6 +113,7 @@ class DoFPolicy(Algorithm):
     Config = DoFPolicyConfig
     config: DoFPolicyConfig
     dims: Tensor
+    level: Tensor
 
     def __init__(
         self,
@@ -121,6 +131,9 @@ class DoFPolicy(Algorithm):
         self.policy = FlatNet(team.n, 1, team.action_size, (c.hidden,) * LAYERS, EMBEDDING + team.obs_size)
         self.critic = OwnCritics(team, c.hidden)
         self.target_policy, self.target_critic = target_copy(self.policy), target_copy(self.critic)
+        # Without termination Q is this plus the value of the rewards less their mean, which is all that ranks actions.
+        level = statistics.reward_mean / (1 - c.discount) if c.start == "mean" and c.discount < 1 else 0.0
+        self.register_buffer("level", torch.tensor(level))
         self.noise_weights = nn.Parameter(torch.ones(team.n), requires_grad=c.noise_factorisation == "w-concat")
         self.data_weights = nn.Parameter(torch.ones(team.n), requires_grad=c.data_factorisation == "w-concat")
         self.diffusion = Schedule(c.diffusion, c.diffusion_steps)
@@ -163,7 +176,7 @@ class DoFPolicy(Algorithm):
         """Σ_i Σ_h mean (Q_{i,h}(o_i, a_i) − y_i)²."""
         with torch.no_grad():
             y = self.target(batch, noise)
-        q = self.critic(self.standard(batch.obs), batch.action)  # [2, n, B]
+        q = self.values(self.critic, self.standard(batch.obs), batch.action)  # [2, n, B]
         td = (q - y).square().mean(-1)
         return Loss(td.sum(), {"td": td.mean(), "q": q.mean(), "target": y.mean()})
 
@@ -171,8 +184,13 @@ class DoFPolicy(Algorithm):
         """y [n, B]: each agent's reward and the lesser of its critics' values at a sample of its target policy."""
         next_obs = self.standard(batch.next_obs)
         next_action = self.to_bounds(self.sample(self.target_policy, next_obs, noise["next_action"]))
-        next_q = self.target_critic(next_obs, next_action).amin(0)
+        next_q = self.values(self.target_critic, next_obs, next_action).amin(0)
         return batch.reward.T + self.config.discount * batch.continues * next_q
+
+    def values(self, net: OwnCritics, obs: Tensor, action: Tensor) -> Tensor:
+        """Q_{i,h}(o_i, a_i): obs [B, n, o], standardised, action [B, n, a] → [2, n, B]."""
+        found: Tensor = self.level + net(obs, action)
+        return found
 
     def actor_loss(self, batch: Batch, noise: Noise) -> Loss:
         """L_BC + η L_Q, summed over the agents."""
@@ -197,7 +215,7 @@ class DoFPolicy(Algorithm):
     def value_loss(self, obs: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """L_Q, and the values [2, n, B] of the actions that the policies sample."""
         action = self.to_bounds(self.sample(self.policy, obs, noise["action"]))
-        q = self.critic(obs, action)
+        q = self.values(self.critic, obs, action)
         straight = noise["order"] < 0.5
         one, other = torch.where(straight, q[0], q[1]), torch.where(straight, q[1], q[0])
         scale = other.abs().mean(-1).detach().clamp(min=1e-6)  # [n]
@@ -248,7 +266,7 @@ class DoFPolicy(Algorithm):
         noise = c.temperature * drawn.transpose(0, 1).flatten(1, 2)  # [T + 1, E · tries, n, a]
         seen = self.standard(obs).repeat_interleave(tries, 0)
         action = self.to_bounds(self.sample(self.target_policy, seen, noise))
-        q = self.critic(seen, action).amin(0).T.reshape(copies, tries, n)
+        q = self.values(self.critic, seen, action).amin(0).T.reshape(copies, tries, n)
         if c.choice == "softmax" and tries > 1:
             q = q - torch.log(-torch.log(self._uniform(q, generator)))  # Gumbel: argmax then draws by the softmax
         best = q.argmax(1)  # [E, n]
