@@ -67,10 +67,15 @@ class AgentNet(nn.Module):
         return self._after_first(first.flatten(1, 2)).view(agents, rows, samples, -1).transpose(0, 1)
 
     def _after_first(self, x: Tensor) -> Tensor:
-        """What follows the first layer's linear map."""
-        for layer in self.rest:
-            x = layer(torch.relu(x))
-        return x
+        """What follows the first layer's linear map x [..., n, H], which is overwritten: nothing else may hold it."""
+        if not self.rest:
+            return x
+        rows = torch.relu_(x).flatten(0, -2) if self.share else torch.relu_(x)
+        *hidden, last = self.rest
+        for layer in hidden:
+            rows = torch.relu_(layer(rows))
+        out: Tensor = last(rows)
+        return out.view(*x.shape[:-1], -1)
 
     @torch.no_grad()
     def exchange(self, order: Sequence[int]) -> None:
@@ -97,7 +102,7 @@ class IdentifiedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         part = x.shape[-1]
         weight = self.weight if part == len(self.weight) else self.weight[:part]
-        return x @ weight + (self.bias + self.ids)
+        return (x @ weight).add_(self.bias + self.ids)
 
 
 class AgentValues(nn.Module):
