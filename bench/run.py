@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from mixed import measure_mixed, with_official
 from updates import OFFICIAL_MS, measure
 
 from zoo_core.plugins import Zoo, load_zoo
@@ -177,6 +178,7 @@ def page(tables: dict[str, list[dict[str, Any]]], where: dict[str, Any]) -> str:
         "1,024 rows of Cooperative Navigation. The reference is the same mathematics written plainly "
         "(`bench/reference.py`, `bench/decentralised.py`: a loop per agent and per head). The floor is the time of "
         "exactly the critic updates' matrix products (`bench/floor.py`); of `td3bc`, `iql`, `omar`, of all products.",
+        "Mixed local critics (`bench/mixed.py`) learn on 128 rows of HalfCheetah's six agents and are 256 units wide.",
     ]
     for title, rows in tables.items():
         parts += [f"## {title}", markdown(rows)]
@@ -193,6 +195,7 @@ def main() -> None:
     records = list(measure(zoo, options.repeats))
     tables = {
         "One iteration of training": updates(records),
+        "One update of mixed local critics": with_official(updates(list(measure_mixed(zoo, options.repeats)))),
         "The reference beside the official code": validity(records),
         "Environments": environments(zoo),
         "Data": datasets(),
