@@ -1,0 +1,46 @@
+"""Updates on fixed data give the losses they gave when they were last compared with the equations."""
+
+import pytest
+
+from zoo_core.testing import tiny_dataset, tiny_team
+from zoo_core.testing.tiny import PlainMixer, play_out
+from zoo_core.training import Learner, build_algorithm
+from zoo_omcda.plugin import zoo_algorithms
+
+STEPS = ("value_r", "value_c", "critic_r", "critic_c", "policy", "alpha")
+GOLDEN = {
+    "continuous": [
+        0.0057841, 1.0261, 0.51197, 0.056443, 0.8471, 0.59968,
+        0.0050173, 1.025, 0.32925, 0.047148, 0.85733, 0.59829,
+        0.0046168, 1.0387, 0.55188, 0.054629, 0.90887, 0.59676,
+        0.0045167, 1.0418, 0.56428, 0.038109, 0.84963, 0.59459,
+    ],
+    "discrete": [
+        0.062313, 0.80764, 0.25153, 0.066851, 0.84786, 0.59997,
+        0.052399, 0.8172, 0.41662, 0.059965, 0.81314, 0.59934,
+        0.052037, 0.83503, 0.4973, 0.08012, 0.86905, 0.59873,
+        0.039045, 0.85673, 0.32947, 0.036475, 0.80593, 0.59813,
+    ],
+}  # fmt: skip
+"""One row an update, in the order of `STEPS`."""
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_four_updates_follow_the_recorded_losses(kind):
+    entry, team = zoo_algorithms()[0], tiny_team(kind)
+    config = entry.load().Config(
+        batch_size=16,
+        hidden=8,
+        lr=3e-3,
+        policy_lr=3e-3,
+        bc_iterations=3,
+        warm_up_steps=1,
+        alpha_lr=1e-3,
+        alpha_budget=None,
+        iterations=4,
+    )
+    built = build_algorithm(entry, team, config, 0, mixer=PlainMixer)
+    learner = Learner([built], [0], tiny_dataset(team, masked=team.discrete).sampler)
+    play_out(learner, 3)
+    found = [float(metrics[f"{step}/loss"]) for metrics in play_out(learner, 4) for step in STEPS]
+    assert found == pytest.approx(GOLDEN[kind], rel=2e-3, abs=2e-4)
