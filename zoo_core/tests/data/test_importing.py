@@ -16,8 +16,15 @@ from zoo_core.data.importers.detection import detect_format
 from zoo_core.data.importers.joint import pieces
 from zoo_core.data.importers.source_hash import SourceHashes
 from zoo_core.paths import data_home
+from zoo_core.plugins import Zoo
 
 OPTIONS = ImportOptions(env="line", infer_team=True, episode_length=2)
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(monkeypatch):
+    """No plugin is looked for: these tests are about files and folders."""
+    monkeypatch.setattr("zoo_core.plugins.load_zoo", lambda: Zoo.assemble([], []))
 
 
 def npy_folder(folder, rows=8):

@@ -142,7 +142,7 @@ def test_files_are_read_in_pieces_of_any_size(tmp_path, monkeypatch, layout):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_what_is_held_in_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, layout):
     monkeypatch.setattr(f"zoo_core.data.importers.{'omiga' if layout == 'hdf5' else 'comadice'}.ROWS_AT_ONCE", 512)
-    paths = [write(tmp_path, layout, episodes([LIMIT] * count), name=str(count)) for count in (300, 1500)]
+    paths = [write(tmp_path, layout, episodes([LIMIT] * count), name=str(count)) for count in (700, 2100)]
     load(paths[0], tmp_path / "warm")  # imports and caches are no part of what is measured
     peaks = []
     for path in paths:
