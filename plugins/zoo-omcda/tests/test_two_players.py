@@ -74,7 +74,7 @@ def test_no_other_additive_payoffs_do():
 # --- OMCDA on data of uniform play -------------------------------------------------------------------------------
 
 SETTINGS = {
-    "iterations": 300,
+    "iterations": 200,
     "batch_size": 128,
     "hidden": 8,
     "lr": 0.01,
@@ -87,7 +87,7 @@ SETTINGS = {
     "warm_up_steps": 20,
     "influence_decay": 0.95,
     "alpha": 0.9,
-    "alpha_lr": 0.004,
+    "alpha_lr": 0.006,
     "alpha_budget": None,
 }
 """Both start where α allows a divergence between the two that they are to reach; in nats, d_tot = 0.2."""
