@@ -29,7 +29,7 @@ def size(env, quality):
     if quality == "medium-replay":
         count = len(behaviour(env, quality).policies)
         return count * (1000 if "halfcheetah" in env else 400)
-    return 3000
+    return 3000 if "halfcheetah" in env else 8000
 
 
 @pytest.fixture(scope="module")

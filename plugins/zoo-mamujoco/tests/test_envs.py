@@ -80,12 +80,6 @@ def test_a_control_is_dealt_out_to_the_agents_that_drive_it(case, obs):
     assert np.array_equal(env.bodies.data[0].ctrl, control[0])
 
 
-def test_another_convention_than_the_datas_has_another_name():
-    assert make().team.env == make(obs="omiga").team.env == "mamujoco-halfcheetah-6x1"
-    assert make(obs="local").team.env == "mamujoco-halfcheetah-6x1-local"
-    assert make("HalfCheetah", "2x3").team.env == make("HalfCheetah", "2x3", obs="omar").team.env
-
-
 def test_bad_input_is_refused():
     env = make()
     with pytest.raises(UsageError, match="call reset first"):

@@ -9,6 +9,7 @@ from zoo_core import UsageError
 from zoo_mamujoco.envs import MultiAgentMujoco
 from zoo_mamujoco.observations import neighbourhood, view_of
 from zoo_mamujoco.robots import ROBOTS
+from zoo_mamujoco.tasks import Task
 
 RECORDED = {
     ("Ant", "2x4", 0): [
@@ -78,9 +79,9 @@ def test_local_observations_are_gymnasium_robotics(case, seen):
 @pytest.mark.parametrize(("case", "driven"), ACTUATORS.items(), ids=str)
 def test_agents_drive_their_own_joints_in_local_and_the_models_order_otherwise(case, driven):
     robot, partition = case
-    assert [list(own) for own in view_of("local", ROBOTS[robot], partition).actuators] == driven
+    assert [list(own) for own in view_of(Task(robot, partition, "local")).actuators] == driven
     for convention in ("omiga", "omar"):
-        in_order = view_of(convention, ROBOTS[robot], partition).actuators
+        in_order = view_of(Task(robot, partition, convention)).actuators
         assert [actuator for own in in_order for actuator in own] == list(range(len(ROBOTS[robot].joints)))
         assert list(map(len, in_order)) == list(map(len, driven))
 

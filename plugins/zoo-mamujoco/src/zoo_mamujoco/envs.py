@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core import Step, TeamSpec, UsageError, did_you_mean
+from zoo_core import Step, TeamSpec, UsageError
 from zoo_mamujoco.observations import view_of
 from zoo_mamujoco.physics import Bodies, Float
-from zoo_mamujoco.robots import ROBOTS
 from zoo_mamujoco.scores import REFERENCE
+from zoo_mamujoco.tasks import Task
 
 EPISODE_LIMIT = 1000
 NOT_STARTED = -1
-OMAR_PARTITION = ("HalfCheetah", "2x3")
-"""The one that comes from OMAR's benchmark and not from OMIGA's."""
 
 
 class MultiAgentMujoco:
@@ -55,17 +53,14 @@ class MultiAgentMujoco:
         Raises:
             UsageError: no copies, or an unknown robot, partition or convention.
         """
-        if robot not in ROBOTS:
-            hint = did_you_mean(robot, ROBOTS)
-            raise UsageError(f"no robot is called {robot!r}; there are {', '.join(sorted(ROBOTS))}{hint}")
-        usual = "omar" if (robot, partition) == OMAR_PARTITION else "omiga"
-        self.partition, self.convention = partition, obs or usual
-        self._view = view_of(self.convention, ROBOTS[robot], partition, obsk, contacts)
-        name = f"mamujoco-{robot.lower()}-{partition}" + ("" if obs in ("", usual) else f"-{obs}")
+        task = Task(robot, partition, obs, obsk, contacts)
+        name, body = task.name, task.body
+        self.partition, self.convention = partition, task.obs
         if num_envs < 1:
             raise UsageError(f"{name}: num_envs must be at least 1, not {num_envs}")
         self.num_envs = num_envs
-        self.bodies = Bodies(ROBOTS[robot], num_envs, contacts)
+        self._view = view_of(task)
+        self.bodies = Bodies(body, num_envs, contacts)
         sizes = tuple(map(len, self._view.actuators))
         self.team = TeamSpec(
             env=name,
@@ -75,7 +70,7 @@ class MultiAgentMujoco:
             state_kind="stored" if self._view.state_size else "concat_obs",
             state_size=self._view.state_size,
             episode_limit=EPISODE_LIMIT,
-            reference=REFERENCE.get(f"mamujoco-{robot.lower()}-{partition}"),
+            reference=REFERENCE.get(robot),
         )
         self._driven = np.array([actuator for own in self._view.actuators for actuator in own])
         self._time = np.full(num_envs, NOT_STARTED)

@@ -18,11 +18,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo_core import UsageError, did_you_mean
 from zoo_mamujoco.physics import Bodies, Float
 from zoo_mamujoco.robots import Joint, Robot
-
-CONVENTIONS = ("omiga", "omar", "local")
+from zoo_mamujoco.tasks import Task
 
 Parts = tuple[tuple[str, ...], ...]
 
@@ -49,34 +47,17 @@ class View:
         """The copies → [E, n, o], padded with zeros."""
 
 
-def parts_of(robot: Robot, partition: str) -> Parts:
-    """The joints of each agent. Raises `UsageError`, naming the partitions there are."""
-    if partition not in robot.partitions:
-        known = ", ".join(f"{name} ({len(parts)} agents)" for name, parts in sorted(robot.partitions.items()))
-        raise UsageError(
-            f"{robot.name} has {len(robot.joints)} joints and no partition {partition!r}; there are {known}"
-        )
-    return robot.partitions[partition]
-
-
-def view_of(convention: str, robot: Robot, partition: str, obsk: int = 1, contacts: bool = False) -> View:
-    """Raises `UsageError`: an unknown convention or partition, or an obsk below 0."""
-    parts = parts_of(robot, partition)
-    if convention not in CONVENTIONS:
-        hint = did_you_mean(convention, CONVENTIONS)
-        raise UsageError(
-            f"no observation convention is called {convention!r}; there are {', '.join(CONVENTIONS)}{hint}"
-        )
-    if obsk < 0:
-        raise UsageError(f"obsk, how many edges away an agent sees, must be 0 or more, not {obsk}")
+def view_of(task: Task) -> View:
+    """What its agents see and drive."""
+    robot, parts = task.body, task.body.partitions[task.partition]
     full = 2 * len(robot.joints) + root_entries(robot)
-    if convention == "omiga":
+    if task.obs == "omiga":
         return _omiga(robot, parts, full + robot.contact_entries)
-    if convention == "omar":
+    if task.obs == "omar":
         return _indexed(robot, [own_joints(robot, part) for part in parts], in_order(parts), full)
-    seen = [neighbourhood(robot, part, obsk) for part in parts]
+    seen = [neighbourhood(robot, part, task.obsk) for part in parts]
     actuators = [[robot.joint(name).actuator for name in part] for part in parts]
-    return _indexed(robot, seen, actuators, full + (robot.contact_entries if contacts else 0))
+    return _indexed(robot, seen, actuators, full + (robot.contact_entries if task.contacts else 0))
 
 
 def root_entries(robot: Robot) -> int:

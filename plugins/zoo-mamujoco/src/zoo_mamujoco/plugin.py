@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo_core import DatasetEntry, EnvEntry, Source, hookimpl
 from zoo_mamujoco.scores import REFERENCE
+from zoo_mamujoco.tasks import FAMILY, Task, options_of
 
 PENG = Source(
     paper="Peng et al., FACMAC: Factored Multi-Agent Centralised Policy Gradients (NeurIPS 2021)",
@@ -21,29 +22,47 @@ OMAR = (
 )
 
 
-def env(robot: str, partition: str, agents: int, quality: str, summary: str, convention: str) -> EnvEntry:
-    name = f"mamujoco-{robot.lower()}-{partition}"
+LOCAL = (
+    "Observations as in Gymnasium-Robotics: an agent's own joints, positions of others within obsk edges, and the "
+    "root; the state is the full one"
+)
+
+
+def entry(task: Task, quality: str, summary: str) -> EnvEntry:
+    """The entry of one task; its factory is handed what differs from the robot's and partition's usual."""
+    seen = {"omiga": OMIGA, "omar": OMAR, "local": LOCAL}[task.obs]
+    contacts = NO_CONTACTS if task.body.contact_entries and task.obs != "omar" and not task.contacts else ""
     return EnvEntry(
-        name=name,
+        name=task.name,
         summary=summary,
         factory="zoo_mamujoco.envs:MultiAgentMujoco",
         source=PENG,
-        family="mamujoco",
-        convention=f"{PHYSICS}. {convention}",
-        agents=agents,
+        family=FAMILY,
+        convention=f"{PHYSICS}. {seen}{contacts}",
+        agents=task.agents,
         default_quality=quality,
-        reference=REFERENCE.get(name),
+        reference=REFERENCE.get(task.robot),
         hints={"copies": 50},
-        options={"robot": robot, "partition": partition},
+        options=options_of(task),
         modules=("mujoco", "gymnasium"),
     )
 
 
 ENVS = (
-    env("Ant", "2x4", 2, "", "Two agents, four joints each, make an ant run.", OMIGA + NO_CONTACTS),
-    env("HalfCheetah", "2x3", 2, "medium-replay", "Hind leg and fore leg of a cheetah, an agent each.", OMAR),
-    env("HalfCheetah", "6x1", 6, "medium-replay", "Six agents, one joint each, make a cheetah run.", OMIGA),
-    env("Hopper", "3x1", 3, "", "Three agents, one joint each, make a leg hop.", OMIGA),
+    entry(Task("Ant", "2x4"), "", "Two agents, four joints each, make an ant run."),
+    entry(Task("HalfCheetah", "2x3"), "medium-replay", "Hind leg and fore leg of a cheetah, an agent each."),
+    entry(Task("HalfCheetah", "6x1"), "medium-replay", "Six agents, one joint each, make a cheetah run."),
+    entry(Task("Hopper", "3x1"), "medium-replay", "Three agents, one joint each, make a leg hop."),
+)
+OTHERS = EnvEntry(
+    name=FAMILY,
+    summary="Any partition and convention, as mamujoco:ROBOT-PARTITION,obs=omiga|omar|local[,obsk=N][,contacts=true].",
+    factory="zoo_mamujoco.envs:MultiAgentMujoco",
+    source=PENG,
+    family=FAMILY,
+    convention=f"{PHYSICS}. Observations as the option obs says",
+    resolver="zoo_mamujoco.tasks:resolve",
+    example="hopper-3x1,obs=local",
 )
 
 AFTER_OMIGA = Source(
@@ -94,6 +113,14 @@ DATASETS = (
         medium_expert=(2_000_000, 2105.4),
     ),
     *datasets(
+        "mamujoco-hopper-3x1",
+        AFTER_OMIGA,
+        expert=(1_000_000, 2452.0),
+        medium=(1_000_000, 723.6),
+        medium_replay=(1_000_000, 746.4),
+        medium_expert=(2_000_000, 1190.6),
+    ),
+    *datasets(
         "mamujoco-halfcheetah-2x3",
         AFTER_OMAR,
         expert=(1_000_000, 3338.7),
@@ -106,7 +133,7 @@ DATASETS = (
 
 @hookimpl
 def zoo_envs() -> tuple[EnvEntry, ...]:
-    return ENVS
+    return (*ENVS, OTHERS)
 
 
 @hookimpl

@@ -1,8 +1,10 @@
-"""The reference pair of an environment: what uniform actions return, and what the shipped expert's mean action returns.
+"""What a reference pair is measured by: uniform actions, and the shipped expert, by its mean action and as it acts in
+its data.
 
     python -m zoo_mamujoco.reference --env mamujoco-halfcheetah-6x1
 
-plays 1,000 episodes of each. `scores.py` holds the result, rounded to a tenth.
+plays 1,000 episodes of each. `scores.py` holds the results that were chosen, rounded to a tenth, and says how many
+episodes they are of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from zoo_core import derive
 from zoo_core.data import collect
-from zoo_mamujoco.datasets import Act, behaviour, dealt, uniform
+from zoo_mamujoco.datasets import Act, behaviour, dealt, sampling, uniform
 from zoo_mamujoco.envs import MultiAgentMujoco
 from zoo_mamujoco.plugin import ENVS
 
@@ -50,6 +52,11 @@ def expert_returns(name: str, episodes: int = EPISODES) -> NDArray[np.float64]:
     return returns_of(name, lambda env, _seeds, _t: policy.mean(env.full_observation()), episodes)
 
 
+def sampled_returns(name: str, episodes: int = EPISODES) -> NDArray[np.float64]:
+    """Of the shipped expert as it acts in its data, its actions sampled."""
+    return returns_of(name, sampling(behaviour(name, "expert").policies[0]), episodes)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m zoo_mamujoco.reference",
@@ -59,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--env", required=True, choices=sorted(MAKE))
     parser.add_argument("--episodes", type=int, default=EPISODES)
     options = parser.parse_args(arguments)
-    for what, play in (("random", random_returns), ("expert", expert_returns)):
+    for what, play in (("random", random_returns), ("expert", expert_returns), ("sampled", sampled_returns)):
         returns = play(options.env, options.episodes)
         error = returns.std() / np.sqrt(len(returns))
-        print(f"{what}  {returns.mean():8.2f} ± {error:.2f} (standard error; sd {returns.std():.1f})", flush=True)
+        print(f"{what:7}  {returns.mean():8.2f} ± {error:.2f} (standard error; sd {returns.std():.1f})", flush=True)
     return 0
 
 
