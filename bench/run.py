@@ -172,7 +172,8 @@ def page(tables: dict[str, list[dict[str, Any]]], where: dict[str, Any]) -> str:
         "# Benchmarks",
         "Written by `python bench/run.py --write`; do not edit. One thread, on "
         + ", ".join(f"{key} {value}" for key, value in where.items())
-        + ".\nTimes on a shared machine are noisy: trust ratios, whose parts were taken in turn in one process.",
+        + ".\nTimes on a shared machine are noisy: trust ratios, whose parts were taken in turn in one process. "
+        "Nothing here was measured on a GPU; `python bench/gpu.py` does that.",
         "An iteration is five critic updates, one actor update and one target update (of `bc`: one update; of `iql` "
         "and `omar`: one of each network; `td3bc` stands for two iterations, in one of which its policies learn) on "
         "1,024 rows of Cooperative Navigation. The reference is the same mathematics written plainly "

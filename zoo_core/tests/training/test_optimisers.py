@@ -12,7 +12,7 @@ def test_a_transposed_gradient_moves_the_weights_it_belongs_to():
     weight, plain = torch.zeros(3, 4, requires_grad=True), torch.zeros(3, 4, requires_grad=True)
     optimiser, reference = Optimiser(Adam(0.1), {"w": weight}), torch.optim.Adam([plain], lr=0.1, fused=False)
     for _ in range(3):
-        optimiser.step([gradient], 0.0)
+        optimiser.step([gradient])
         plain.grad = gradient.contiguous()
         reference.step()
     assert torch.allclose(weight, plain, atol=1e-6)
@@ -47,11 +47,25 @@ def test_a_loaded_optimiser_goes_on_with_equal_bits():
     optimiser, first, second = (Optimiser(Adam(0.1), parameters) for parameters in (whole, halves, halves))
     assert optimiser.state() == {}
     for gradient in gradients:
-        optimiser.step(gradient, 0.0)
+        optimiser.step(gradient)
     for gradient in gradients[:3]:
-        first.step(gradient, 0.0)
+        first.step(gradient)
     second.load({path: tensor.clone() for path, tensor in first.state().items()})
     for gradient in gradients[3:]:
-        second.step(gradient, 0.0)
+        second.step(gradient)
     assert torch.equal(whole["w"], halves["w"])
     assert optimiser.state().keys() == {"w/exp_avg", "w/exp_avg_sq", "w/step"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (Adam(-1.0), "learning rate: -1.0"),
+        (Adam(float("nan")), "learning rate: nan"),
+        (Adam(0.1, betas=(0.9, 1.0)), "betas"),
+        (Adam(0.1, eps=-1e-8), "eps"),
+    ],
+)
+def test_numbers_that_adam_cannot_have_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Optimiser(settings, {"w": torch.zeros(1, requires_grad=True)})

@@ -25,7 +25,7 @@ def best_action(value: Value, normals: Tensor, config: OMARConfig) -> tuple[Tens
     c, kept = config, (torch.empty(0), torch.empty(0), torch.empty(0))
     mean, deviation = torch.zeros_like(normals[0, :, :, :1]), torch.full_like(normals[0, :, :, :1], c.search_start)
     for number, drawn in enumerate(normals):
-        unit = torch.addcmul(mean, deviation, drawn).clamp_(-1.0, 1.0)
+        unit = torch.addcmul(mean, deviation, drawn).clamp(-1.0, 1.0)
         action, q = value(unit)
         if c.search == "softmax":
             mean, deviation = soft_moments(unit, q, c.search_temperature)

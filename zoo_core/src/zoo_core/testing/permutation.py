@@ -20,7 +20,7 @@ from zoo_core.testing.generators import DREW
 from zoo_core.testing.subjects import batch_of, close, data_of
 from zoo_core.testing.tiny import play_each_phase, random_obs, tiny_config, tiny_learner
 from zoo_core.training import Learner
-from zoo_core.training.learner import draw_noise
+from zoo_core.training.drawing import draw_noise
 
 ORDER = (1, 2, 0)
 """Place i takes what place ORDER[i] held. A cycle: an algorithm that applies the inverse order is found out too."""

@@ -13,7 +13,7 @@ from zoo_core.testing.kit import package_of
 from zoo_core.testing.subjects import act, batch_of, data, differing, learner, views
 from zoo_core.testing.tiny import each_phase, play_each_phase, play_out, weights
 from zoo_core.training import Learner
-from zoo_core.training.learner import draw_noise
+from zoo_core.training.drawing import draw_noise
 
 
 def training_changes_weights(entry: AlgorithmEntry, kind: str) -> None:

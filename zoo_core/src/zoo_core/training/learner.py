@@ -10,8 +10,8 @@ Iterations are counted from 1 within a phase: `every=2` acts in the 2nd, 4th, �
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,32 +19,20 @@ from torch import Tensor
 from zoo_core.algorithms import (
     Algorithm,
     Assign,
-    Draw,
     IterationStep,
     Phase,
     Polyak,
-    Rows,
     Update,
-    WholeEpisodes,
-    Windows,
 )
-from zoo_core.batch import Batch
 from zoo_core.errors import PluginError, TrainingDiverged
-from zoo_core.seeding import generator
-from zoo_core.training.networks import Networks, stack_batches
+from zoo_core.training.drawing import Acting, Drawing, Drawn, SamplerFactory
+from zoo_core.training.networks import Networks
 from zoo_core.training.optimisers import Optimiser, clip_gradients
+from zoo_core.training.replay import Recorder, Recordings
 
 Metrics = dict[str, Tensor]
 """`"<update>/<metric>"` → [S] or [S, k], detached."""
-
-
-class Sampler(Protocol):
-    """Draws one batch; which rows is a function of the generator alone."""
-
-    def sample(self, generator: torch.Generator, /) -> Batch: ...
-
-
-SamplerFactory = Callable[[Rows | Windows | WholeEpisodes], Sampler]
+LOSS = "/loss"
 
 
 class Learner:
@@ -73,12 +61,13 @@ class Learner:
         self.networks = Networks([algorithm.to(self.device) for algorithm in algorithms])
         self.phases = tuple(algorithms[0].phases())
         self.iteration = 0
-        self._samplers: dict[str, Sampler] = {}
-        self._sampler_factory = samplers
+        self._drawing = Drawing(self.seeds, samplers, self.device)
         budget = algorithms[0].config.iterations if iterations is None else iterations
         self._lengths = tuple(budget if p.iterations is None else p.iterations for p in self.phases)
         self._optimisers: dict[str, Optimiser] = {}
         self._modules: dict[str, list[int]] = {}
+        self._recordings: Recordings | None = None
+        self._unchecked: dict[str, Tensor] = {}
         self._prepare()
 
     @property
@@ -108,36 +97,72 @@ class Learner:
     # --- one iteration ------------------------------------------------------------------------------------------
 
     def step(self) -> Metrics:
-        """One iteration. Raises `TrainingDiverged` as soon as a loss is NaN or infinite."""
+        """One iteration.
+
+        Raises:
+            TrainingDiverged: a loss is NaN or infinite; of a recorded iteration the next step, or
+                `check_parameters`, says so.
+        """
         phase, number, length = self.phase_at(self.iteration)
         self.networks.train(True)
-        batches: dict[int, Batch] = {}
+        acting = [
+            (position, step)
+            for position, step in enumerate(phase.steps)
+            if isinstance(step, Assign) or number % step.every == 0
+        ]
+        for _, step in acting:
+            if isinstance(step, Update):
+                self._optimisers[step.name].schedule((number - 1) / length)
+        if self._recordings is None:
+            metrics = self._carry_out(acting, Drawn(self._drawing, phase, number))
+        else:
+            metrics = self._replay(self._recordings, phase, number, acting)
+        self.iteration += 1
+        return metrics
+
+    def replay_with(self, record: Recorder) -> None:
+        """From now on record each kind of iteration once and replay it (see `zoo_core.training.replay`)."""
+        self._recordings = Recordings(record)
+
+    def _replay(self, recordings: Recordings, phase: Phase, number: int, acting: Acting) -> Metrics:
+        """As `_carry_out`, but on fixed buffers and without waiting for the device."""
+        drawn = Drawn(self._drawing, phase, number)
+        inputs = drawn.tensors(acting)
+        self._check_losses()
+        optimisers = [tensor for optimiser in self._optimisers.values() for tensor in optimiser.tensors()]
+        metrics = recordings(
+            (phase.name, tuple(position for position, _ in acting)),
+            lambda fixed: self._carry_out(acting, drawn.reading(fixed), check=False),
+            inputs,
+            [*self.networks.tensors().values(), *optimisers],
+        )
+        self._unchecked = {name[: -len(LOSS)]: value for name, value in metrics.items() if name.endswith(LOSS)}
+        return metrics
+
+    def _carry_out(self, acting: Acting, drawn: Drawn, *, check: bool = True) -> Metrics:
         metrics: Metrics = {}
         counts: dict[str, int] = {}
-        for position, step in enumerate(phase.steps):
-            if isinstance(step, Update | Polyak) and number % step.every:
-                continue
+        for position, step in acting:
             if isinstance(step, Polyak):
                 self._polyak(step)
                 continue
-            batch = self._batch(phase, number, step.batch, batches)
-            noise = self._noise(step.noise, phase, number, position)
+            batch, noise = drawn.batch(step.batch), drawn.noise(position, step)
             if isinstance(step, Assign):
                 self._assign(step, batch, noise)
                 continue
-            for name, value in self._update(step, batch, noise, (number - 1) / length).items():
+            for name, value in self._update(step, batch, noise, check=check).items():
                 # Several updates of one name in an iteration: the mean over them.
                 counts[name] = counts.get(name, 0) + 1
                 before = metrics.get(name)
                 metrics[name] = value if before is None else before + (value - before) / counts[name]
-        self.iteration += 1
         return metrics
 
-    def _update(self, step: Update, batch: Any, noise: Mapping[str, Tensor], progress: float) -> Metrics:
+    def _update(self, step: Update, batch: Any, noise: Mapping[str, Tensor], *, check: bool) -> Metrics:
         optimiser = self._optimisers[step.name]
         loss = self.networks.loss(step.loss, tuple(optimiser.parameters), batch, noise)
         value = loss.value.detach()
-        self._require_finite(step.name, value)
+        if check:
+            self._require_finite(step.name, value, self.iteration)
         gradients: Sequence[Tensor] = torch.autograd.grad(
             loss.value.sum(), list(optimiser.parameters.values()), allow_unused=True, materialize_grads=True
         )
@@ -146,7 +171,7 @@ class Learner:
             modules = self._modules[step.name]
             lead = self.networks.lead
             gradients, logged["grad_norm"] = clip_gradients(gradients, step.clip, lead, step.name, modules)
-        optimiser.step(gradients, progress)
+        optimiser.step(gradients)
         return {f"{step.name}/{name}": self._per_seed(metric) for name, metric in logged.items()}
 
     @torch.no_grad()
@@ -163,32 +188,6 @@ class Learner:
             raise PluginError(f"step {step.name!r} computed {sorted(values)} but declares {sorted(step.writes)}")
         for name in step.writes:
             self.networks.buffers[name].copy_(values[name])
-
-    # --- data and noise -----------------------------------------------------------------------------------------
-
-    def _batch(self, phase: Phase, number: int, wanted: int | tuple[int, ...], drawn: dict[int, Batch]) -> Any:
-        """The batch or batches a step asks for, drawn once an iteration. Fields are [S, B, …] if stacked."""
-        if isinstance(wanted, tuple):
-            return tuple(self._batch(phase, number, index, drawn) for index in wanted)
-        if wanted not in drawn:
-            sampler = self._samplers.get(phase.name)
-            if sampler is None:
-                sampler = self._samplers[phase.name] = self._sampler_factory(phase.data)
-            sampled = [sampler.sample(generator(seed, phase.name, number, "batch", wanted)) for seed in self.seeds]
-            drawn[wanted] = stack_batches(sampled).to(self.device)
-        return drawn[wanted]
-
-    def _noise(self, draws: Mapping[str, Draw], phase: Phase, number: int, position: int) -> dict[str, Tensor]:
-        """The noise of the step at `position`, per seed, in declared order."""
-        if not draws:
-            return {}
-        per_seed = []
-        for seed in self.seeds:
-            source = generator(seed, phase.name, number, "noise", position, device=self.device)
-            per_seed.append({name: draw_noise(draw, source) for name, draw in draws.items()})
-        if not self.networks.stacked:
-            return per_seed[0]
-        return {name: torch.stack([noise[name] for noise in per_seed]) for name in draws}
 
     # --- what a checkpoint holds --------------------------------------------------------------------------------
 
@@ -213,7 +212,7 @@ class Learner:
         for name, optimiser in self._optimisers.items():
             prefix = f"optimiser/{name}/"
             optimiser.load({path[len(prefix) :]: t for path, t in joined.items() if path.startswith(prefix)})
-        self.iteration = iteration
+        self.iteration, self._unchecked = iteration, {}
 
     @torch.no_grad()
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -224,6 +223,7 @@ class Learner:
 
     def check_parameters(self) -> None:
         """Raise `TrainingDiverged` if a parameter or buffer is NaN or infinite."""
+        self._check_losses()
         for name, tensor in self.networks.tensors().items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingDiverged(f"{name} is no longer finite after iteration {self.iteration}")
@@ -289,23 +289,20 @@ class Learner:
         tensor = torch.as_tensor(metric).detach()
         return tensor if self.networks.stacked else tensor.unsqueeze(0)
 
-    def _require_finite(self, name: str, value: Tensor) -> None:
+    def _check_losses(self) -> None:
+        """Those of the last recorded iteration, which did not look at them itself."""
+        for name, value in self._unchecked.items():
+            self._require_finite(name, value, self.iteration - 1)
+        self._unchecked = {}
+
+    def _require_finite(self, name: str, value: Tensor, iteration: int) -> None:
         values = value.reshape(-1).tolist()
         bad = [(seed, v) for seed, v in zip(self.seeds, values, strict=True) if not math.isfinite(v)]
         if not bad:
             return
         seed, found = bad[0]
-        phase, number, _ = self.phase_at(self.iteration)
+        phase, number, _ = self.phase_at(iteration)
         raise TrainingDiverged(
-            f"the loss {name!r} became {found} in iteration {self.iteration + 1}"
+            f"the loss {name!r} became {found} in iteration {iteration + 1}"
             f" (seed {seed}, phase {phase.name!r}, iteration {number} of it)"
         )
-
-
-def draw_noise(draw: Draw, source: torch.Generator) -> Tensor:
-    """The numbers one `Draw` asks for, on the generator's device."""
-    if draw.kind == "normal":
-        return torch.randn(draw.shape, generator=source, device=source.device)
-    if draw.kind == "uniform":
-        return torch.rand(draw.shape, generator=source, device=source.device)
-    raise PluginError(f"a Draw is 'normal' or 'uniform', not {draw.kind!r}")

@@ -1,4 +1,4 @@
-"""How a run computes: device, compilation, threads, precision. Part of the run, and fixed when it resumes."""
+"""How a run computes: device, compilation, threads, precision, graph. Part of the run, fixed when it resumes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from zoo_core.errors import TrainingDiverged, UsageError
 from zoo_core.nn import compiling
 from zoo_core.training.allocation import keep_freed_memory
 from zoo_core.training.learner import Learner
+from zoo_core.training.replay import Recorder, cuda_graph, fault
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
 REPAID_AFTER_SECONDS = 90.0
@@ -23,15 +24,18 @@ REPAID_AFTER_SECONDS = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """Device `cpu` or `cuda`; precision `high`, or `medium`, which lets CPUs multiply in bfloat16."""
+    """Device `cpu` or `cuda`; precision `high`, or `medium`, which lets CPUs multiply in bfloat16; `graph`: whether
+    iterations are recorded as CUDA graphs and replayed."""
 
     device: str = "cpu"
     compile: bool = False
     threads: int = 1
     precision: str = "high"
+    graph: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Runs begun before there were graphs do not name them, and still resume."""
+        return {name: value for name, value in asdict(self).items() if name != "graph" or value}
 
 
 @contextmanager
@@ -84,6 +88,26 @@ def choose_compile(wanted: str, device: str, learner: Callable[[], Learner], not
         return False
     note(f"compiled: the run would take about {seconds / 60:.0f} minutes without (--compile off to prevent)")
     return True
+
+
+def choose_graph(
+    wanted: str,
+    modes: Modes,
+    learner: Callable[[], Learner],
+    note: Callable[[str], None],
+    record: Recorder = cuda_graph,
+) -> bool:
+    """Whether to record iterations as CUDA graphs: on a GPU, unless compilation is `off` or a trial of it fails."""
+    if modes.device != "cuda" or wanted == "off":
+        return False
+    with computing(modes):
+        try:
+            found = fault(learner, record)
+        except TrainingDiverged:
+            return False  # the run itself will say so, with the iteration it happened in
+    if found:
+        note(f"iterations are not recorded as CUDA graphs but run one kernel at a time: {found}")
+    return not found
 
 
 def _seconds_per_iteration(probe: Learner) -> float:

@@ -17,17 +17,29 @@ class Optimiser:
     """Adam over named parameters. Elementwise, so a stacked parameter [S, …] is S independent optimisers."""
 
     def __init__(self, settings: Adam, parameters: Mapping[str, Tensor]) -> None:
+        """Raises `ValueError` for numbers that Adam cannot have."""
+        if not settings.lr >= 0.0:
+            raise ValueError(f"no learning rate: {settings.lr}; it is at least 0")
+        if not all(0.0 <= beta < 1.0 for beta in settings.betas):
+            raise ValueError(f"Adam's betas lie in [0, 1), not {settings.betas}")
+        if not settings.eps >= 0.0:
+            raise ValueError(f"Adam's eps is at least 0, not {settings.eps}")
         self.settings, self.parameters = settings, dict(parameters)
         self._live = [parameter.detach() for parameter in self.parameters.values()]
-        self._mean: list[Tensor] = []
-        self._square: list[Tensor] = []
-        self._steps = torch.zeros((), device=self._live[0].device)
+        self._mean, self._square = ([torch.zeros_like(p) for p in self._live] for _ in range(2))
+        device = self._live[0].device
+        self._steps = torch.zeros((), device=device)
+        # On a GPU the rate lies there too, so that a recorded step reads the present one.
+        self._rate: float | Tensor = settings.lr if device.type == "cpu" else torch.tensor(settings.lr, device=device)
+
+    def schedule(self, progress: float) -> None:
+        """The rate of the steps that follow. `progress` in [0, 1): how much of the phase is behind."""
+        rate = learning_rate(self.settings, progress)
+        self._rate = self._rate.fill_(rate) if isinstance(self._rate, Tensor) else rate
 
     @torch.no_grad()
-    def step(self, gradients: Sequence[Tensor], progress: float) -> None:
-        """Apply gradients, in the order of the parameters. `progress` in [0, 1): how much of the phase is behind."""
-        if not self._mean:
-            self._mean, self._square = ([torch.zeros_like(p) for p in self._live] for _ in range(2))
+    def step(self, gradients: Sequence[Tensor]) -> None:
+        """Apply gradients, in the order of the parameters."""
         # Fused Adam reads memory in order and ignores strides: a transposed gradient would move the wrong weights.
         ordered = [
             gradient if gradient.stride() == live.stride() else torch.empty_like(live).copy_(gradient)
@@ -42,7 +54,7 @@ class Optimiser:
             self._square,
             [],
             [self._steps] * len(ordered),
-            lr=learning_rate(self.settings, progress),
+            lr=self._rate,
             beta1=self.settings.betas[0],
             beta2=self.settings.betas[1],
             eps=self.settings.eps,
@@ -53,24 +65,28 @@ class Optimiser:
 
     def state(self) -> dict[str, Tensor]:
         """`<parameter>/<exp_avg|exp_avg_sq|step>` → tensor; empty before the first step."""
-        if not self._mean:
-            return {}
         found: dict[str, Tensor] = {}
+        if not self._steps.item():
+            return found
         for name, mean, square in zip(self.parameters, self._mean, self._square, strict=True):
             found |= {f"{name}/exp_avg": mean, f"{name}/exp_avg_sq": square, f"{name}/step": self._steps}
         return found
 
+    def tensors(self) -> list[Tensor]:
+        """What a step changes beside the parameters."""
+        return [*self._mean, *self._square, self._steps]
+
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what `state` gave."""
-        self._mean, self._square = [], []
-        self._steps.zero_()
+        """Take over what `state` gave, in place."""
         if not state:
+            for tensor in self.tensors():
+                tensor.zero_()
             return
-        for name, live in zip(self.parameters, self._live, strict=True):
-            self._mean.append(torch.empty_like(live).copy_(state[f"{name}/exp_avg"]))
-            self._square.append(torch.empty_like(live).copy_(state[f"{name}/exp_avg_sq"]))
-        self._steps.copy_(state[f"{name}/step"])
+        for name, mean, square in zip(self.parameters, self._mean, self._square, strict=True):
+            mean.copy_(state[f"{name}/exp_avg"])
+            square.copy_(state[f"{name}/exp_avg_sq"])
+            self._steps.copy_(state[f"{name}/step"])
 
 
 def learning_rate(settings: Adam, progress: float) -> float:

@@ -26,6 +26,7 @@ from zoo_core.training.learner import Learner
 from zoo_core.training.metrics import Means, MetricsLog
 from zoo_core.training.modes import Modes, computing
 from zoo_core.training.plan import Plan
+from zoo_core.training.replay import cuda_graph
 from zoo_core.training.scores import Evaluation, Evaluations, Score
 from zoo_core.training.tensorboard import open_tensorboard
 
@@ -85,6 +86,8 @@ class GroupRun:
     ) -> None:
         self.plan, self.modes, self.observer, self.stop = plan, modes, observer, stop
         self.learner = make_learner(plan, seeds, modes.device)
+        if modes.graph:
+            self.learner.replay_with(cuda_graph)
         self.evaluator = Evaluator(plan.env)
         self.means = Means()
         self.records = [

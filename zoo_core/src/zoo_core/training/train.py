@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from zoo_core.training.folder import RunFolder, find_run, require_same
 from zoo_core.training.interrupts import RunInterrupted, Stop
 from zoo_core.training.manifest import differences, make_manifest, now
 from zoo_core.training.memory import memory_explained
-from zoo_core.training.modes import Modes, choose_compile, choose_device
+from zoo_core.training.modes import Modes, choose_compile, choose_device, choose_graph
 from zoo_core.training.plan import Plan, TrainRequest, make_plan
 from zoo_core.training.run import GroupRun, make_learner
 from zoo_core.training.scores import Evaluations
@@ -170,4 +170,10 @@ def _modes(plan: Plan, seeds: Sequence[int], old: dict[str, Any] | None, observe
         )
     threads = request.threads or (begun.threads if begun else 1)
     precision = request.precision or (begun.precision if begun else "high")
-    return Modes(device, compiled, threads, precision)
+    modes = Modes(device, compiled, threads, precision)
+    if begun and request.compile == "auto":
+        return replace(modes, graph=begun.graph)
+    graph = choose_graph(
+        request.compile, modes, lambda: make_learner(plan, seeds, device), lambda text: observer(Note(text))
+    )
+    return replace(modes, graph=graph)
