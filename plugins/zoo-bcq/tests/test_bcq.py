@@ -20,6 +20,8 @@ from zoo_critics.testing_mixed import (
     made,
     mixed,
     statistics_of,
+    trains_with_a_sum,
+    two_step_score,
     worth_of,
 )
 
@@ -234,3 +236,17 @@ def test_every_value_has_a_source(preset, kind, env):
     (entry,) = zoo_algorithms()
     found = resolve(entry, BCQMAConfig, env=EnvEntry(env, "", "", Source("")), action_kind=kind, preset=preset)
     assert [key for key, origin in found.origins.items() if not origin.source] == []
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_a_mixer_without_parameters_will_do(kind):
+    (entry,) = zoo_algorithms()
+    assert trains_with_a_sum(entry, kind)
+
+
+def test_it_finds_the_best_play_of_the_two_step_game_and_not_the_safe_one():
+    (entry,) = zoo_algorithms()
+    assert two_step_score(entry) > 0.99

@@ -23,6 +23,8 @@ from zoo_critics.testing_mixed import (
     log_likelihood,
     made,
     mixed,
+    trains_with_a_sum,
+    two_step_score,
     worth_of,
 )
 
@@ -210,3 +212,17 @@ def test_every_value_has_a_source_and_only_the_published_preset_is_the_ports(pre
     assert [key for key, origin in found.origins.items() if not origin.source] == []
     ports = preset == "published" and kind == "continuous"
     assert (found.config.importance, found.config.policy_objective) == (not ports, "reinforce" if ports else "improve")
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_a_mixer_without_parameters_will_do(kind):
+    (entry,) = zoo_algorithms()
+    assert trains_with_a_sum(entry, kind)
+
+
+def test_it_finds_the_best_play_of_the_two_step_game_and_not_the_safe_one():
+    (entry,) = zoo_algorithms()
+    assert two_step_score(entry) > 0.99

@@ -17,6 +17,8 @@ from zoo_critics.testing_mixed import (
     log_likelihood,
     made,
     mixed,
+    trains_with_a_sum,
+    two_step_score,
     worth_of,
 )
 from zoo_icq.algorithm import ICQ, ICQConfig
@@ -107,7 +109,7 @@ def test_policies_clone_by_the_softmax_of_what_each_agents_action_adds(team, bas
                 every = torch.stack([critic.of_all_actions(batch.obs)[b, i] for critic in alg.critics]).amin(0)
                 own = alg.policy.net(batch.obs)[b, i]
                 available = [k for k in range(team.action_size) if batch.action_mask[b, i, k]]
-                chances = softmax([float(own[k]) for k in available])
+                chances = softmax([float(own[k].detach()) for k in available])
                 value -= sum(chance * float(every[k]) for chance, k in zip(chances, available, strict=True))
             elif baseline == "policy":
                 value -= float(of_heads(alg.critics, batch.obs, alg.policy.mode(batch.obs)).amin(0)[b, i])
@@ -159,3 +161,18 @@ def test_every_value_has_a_source_and_the_zoos_weights_average_one(preset, kind,
     found = resolve(entry, ICQConfig, env=EnvEntry(env, "", "", Source("")), action_kind=kind, preset=preset)
     assert [key for key, origin in found.origins.items() if not origin.source] == []
     assert found.config.times_batch == (preset == "zoo" or kind == "discrete")
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_a_mixer_without_parameters_will_do(kind):
+    (entry,) = zoo_algorithms()
+    assert trains_with_a_sum(entry, kind)
+
+
+@pytest.mark.parametrize(("temperature", "expected"), [(0.2, 1.0), (1000.0, 0.69)])
+def test_with_a_low_temperature_the_next_best_actions_count_and_with_a_high_one_the_datas_mean(temperature, expected):
+    (entry,) = zoo_algorithms()
+    assert two_step_score(entry, target_temperature=temperature) == pytest.approx(expected, abs=0.01)

@@ -90,7 +90,8 @@ def train(algorithm: Algorithm, rows: Batch, iterations: int, seed: int = 0) -> 
                 continue
             g = generator(seed, iteration, position)
             index = torch.randint(rows.size, (phase.data.batch_size,), generator=g)
-            learned = [p for name in step.learns for p in getattr(algorithm, name).parameters()]
+            found = [getattr(algorithm, name) for name in step.learns]
+            learned = [p for each in found for p in ([each] if isinstance(each, Tensor) else each.parameters())]
             if step.name not in optimisers:
                 optimisers[step.name] = torch.optim.Adam(learned, step.optimizer.lr)
             loss = step.loss(rows.map(lambda t, index=index: t[index]), draw(step.noise, iteration * 100 + position))
