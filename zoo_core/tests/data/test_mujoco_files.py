@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tracemalloc
 from dataclasses import replace
 
@@ -346,6 +347,31 @@ def test_a_flipped_byte_in_an_npz_is_found_by_its_checksum(tmp_path, compressed)
     content[at] ^= 0xFF
     path.write_bytes(content)
     refused(path, "damaged")
+
+
+def read_or_refuse(path, target):
+    """Whether a perhaps damaged file could be read; anything but an error of our own fails the test."""
+    try:
+        load(path, target, infer_team=True, episode_length=LIMIT)
+    except DatasetError:
+        return False
+    shutil.rmtree(target)
+    return True
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_damaged_file_is_read_or_refused_and_fails_in_no_other_way(tmp_path, layout):
+    path = write(tmp_path, layout, episodes([LIMIT, 2]))
+    whole, rng = path.read_bytes(), np.random.default_rng(7)
+    read = 0
+    for _ in range(40):
+        content = bytearray(whole)
+        for at in rng.integers(0, min(len(whole), 4000), 4):  # the headers are at the beginning
+            content[at] = rng.integers(256)
+        path.write_bytes(content)
+        read += read_or_refuse(path, tmp_path / "read")
+    assert read < 40
+    assert not list(tmp_path.glob(".read.partial-*"))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -42,7 +42,7 @@ def read(source: str, options: ImportOptions) -> Reading:
         same = arrays["states"].shape == arrays["obs"].shape and np.array_equal(
             arrays["states"].take(1), arrays["obs"].take(1)
         )
-        team, convention = team_of(sizes, options, str(path), state_is_obs=same)
+    team, convention = team_of(sizes, options, str(path), state_is_obs=same)
     real = lengths > 0
     episodes = episodes_of(lengths[real], ended[real], team, options, str(path))
     reading = Reading(

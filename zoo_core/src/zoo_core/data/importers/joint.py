@@ -47,12 +47,12 @@ def team_of(sizes: Sizes, options: ImportOptions, where: str, *, state_is_obs: b
     Raises:
         DatasetError: the files are of another team than the environment's.
     """
+    if options.agents not in (None, sizes.n):
+        raise DatasetError(f"{where}: holds {sizes}; --agents {options.agents} would leave some of a team out")
     team, convention = installed_team(options)
     if team is not None:
         _require_fit(team, sizes, where)
         return team, convention
-    if options.agents not in (None, sizes.n):
-        raise DatasetError(f"{where}: holds {sizes}; --agents {options.agents} would leave some of a team out")
     bound = options.action_bound or 1.0
     inferred = TeamSpec(
         env=options.env or "unknown",

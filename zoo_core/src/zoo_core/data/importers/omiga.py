@@ -36,11 +36,12 @@ def read(source: str, options: ImportOptions) -> Reading:
             team than the environment's, or episodes that do not fit the time limit.
     """
     path = existing_file(source)
-    with _opened(path) as file:
+    with _opened(path) as file, _named(path):
         arrays = _arrays(file, path)
         sizes = _sizes(arrays, path)
         done = _done(arrays["d"], path)
-        team, convention = team_of(sizes, options, str(path), state_is_obs=_state_is_obs(arrays))
+        same = _state_is_obs(arrays)
+    team, convention = team_of(sizes, options, str(path), state_is_obs=same)
     starts, lengths, ended = _split(done)
     real = lengths > 0
     episodes = episodes_of(lengths[real], ended[real], team, options, str(path))
@@ -65,19 +66,29 @@ def read(source: str, options: ImportOptions) -> Reading:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The open file; whatever h5py raises becomes an error that names it."""
+    """The open file."""
     try:
         import h5py
     except ImportError as error:
         raise DatasetError(f'reading HDF5 files needs h5py: pip install "zoo-core[hdf5]" ({error})') from error
+    with _named(path):
+        file = h5py.File(path, "r", rdcc_nbytes=_CACHE)
     try:
-        with h5py.File(path, "r", rdcc_nbytes=_CACHE) as file:
-            yield file
-    except ZooError:
+        yield file
+    finally:
+        file.close()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """h5py raises errors of many kinds for a damaged file; all become one that names it."""
+    try:
+        yield
+    except (ZooError, MemoryError):
         raise
     except PermissionError:
         raise DatasetError(f"{path}: not readable by this user") from None
-    except (OSError, RuntimeError) as error:
+    except Exception as error:
         raise DatasetError(
             f"{path}: damaged, cut short or no HDF5 file ({error}); was it downloaded to its end?"
         ) from error
@@ -105,8 +116,10 @@ def _arrays(file: Any, path: Path) -> dict[str, Any]:
 
 def _held(file: Any) -> str:
     """`s float64 [10, 2, 5], …`: what an HDF5 file has at its top."""
+    import h5py
+
     held = [
-        f"{key} {item.dtype} {list(item.shape or ())}" if hasattr(item, "dtype") else f"{key}/ (a group)"
+        f"{key} {item.dtype} {list(item.shape or ())}" if isinstance(item, h5py.Dataset) else f"{key}/ (a group)"
         for key in file
         if (item := file.get(key)) is not None
     ]
@@ -182,7 +195,8 @@ def _groups(
         for part in pieces(episodes.lengths, ROWS_AT_ONCE):
             lengths, first = episodes.lengths[part], starts[part]
             base = int(first[0])
-            block = {key: np.asarray(file[key][base : int(first[-1] + lengths[-1]) + 1]) for key in "soar"}
+            with _named(path):
+                block = {key: np.asarray(file[key][base : int(first[-1] + lengths[-1]) + 1]) for key in "soar"}
             rows = first[:, None] - base + np.minimum(np.arange(lengths.max() + 1), lengths[:, None])
             reward = block["r"].reshape(len(block["r"]), -1)
             yield joint.group(
