@@ -213,6 +213,12 @@ def save_objects(folder, name):
         np.lib.format.write_array(file, np.array([Evil()] * ROWS, dtype=object), allow_pickle=True)
 
 
+def edit_header(path, old, new):
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
 @pytest.mark.parametrize(
     ("damage", "word"),
     [
@@ -233,6 +239,7 @@ def save_objects(folder, name):
         (lambda f: change(f, "obs_0", lambda x: x.astype("U8")), r"obs_0\.npy: not an array of real numbers"),
         (lambda f: save_objects(f, "acs_1"), r"acs_1\.npy: .*nothing in it was unpickled"),
         (lambda f: (f / "obs_0.npy").write_bytes(pickle.dumps([1.0])), r"obs_0\.npy: .*nothing in it was unpickled"),
+        (lambda f: edit_header(f / "obs_0.npy", b"(30, 3)", b"(30, 3("), r"obs_0\.npy: not a plain array"),
         (lambda f: (f / "obs_0.npy").write_bytes(b""), r"obs_0\.npy"),
         (lambda f: (f / "obs_0.npy").write_bytes((f / "obs_0.npy").read_bytes()[:-8]), r"obs_0\.npy"),
         (lambda f: [change(f, n.stem, lambda x: x[:0]) for n in f.iterdir()], "empty"),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from zoo_core.data.importers import ImportOptions, Reading
 from zoo_core.data.importers.detection import existing_file
-from zoo_core.data.importers.joint import ROWS_AT_ONCE, Episodes, JointGroups, Sizes, episodes_of, team_of
+from zoo_core.data.importers.joint import NPY_ERRORS, ROWS_AT_ONCE, Episodes, JointGroups, Sizes, episodes_of, team_of
 from zoo_core.data.importers.source_hash import SourceHashes
 from zoo_core.errors import DatasetError, ZooError
 
@@ -97,7 +97,7 @@ class NpyStream:
             version = np.lib.format.read_magic(self._file)
             parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, by_column, dtype = parse(self._file)
-        except (ValueError, EOFError) as error:
+        except NPY_ERRORS as error:
             raise DatasetError(f"{self._where}: not an array of numpy's ({error})") from error
         if dtype.kind not in "fiub":
             kind = "objects" if dtype.hasobject else str(dtype)

@@ -7,6 +7,7 @@ cut, and what is done to a group of episodes before it is written.
 
 from __future__ import annotations
 
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ ROWS_AT_ONCE = 16_384
 
 PUBLISHED_LIMIT = 1000
 """Steps after which the benchmark cuts an episode, where no environment says otherwise."""
+
+NPY_ERRORS = (ValueError, EOFError, OSError, SyntaxError, tokenize.TokenError, TypeError, OverflowError)
+"""What numpy raises for a damaged `.npy` header, which it reads as a Python literal."""
 
 _STANDARDISED = 1e-3
 """How near mean 0 and deviation 1 the entries of a standardised vector lie, in float32."""

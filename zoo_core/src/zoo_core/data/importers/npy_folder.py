@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zoo_core.data.importers import ImportOptions, Reading, installed_team
 from zoo_core.data.importers.detection import folder_hint
 from zoo_core.data.importers.episode_ends import Ends, find_ends
-from zoo_core.data.importers.joint import ActionClip, as_float32, pieces
+from zoo_core.data.importers.joint import NPY_ERRORS, ActionClip, as_float32, pieces
 from zoo_core.data.importers.source_hash import SourceHashes
 from zoo_core.data.validation import require_finite
 from zoo_core.errors import DatasetError
@@ -158,7 +158,7 @@ def _load(path: Path) -> NDArray[Any]:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except PermissionError:
         raise DatasetError(f"{path}: not readable by this user") from None
-    except (ValueError, EOFError, OSError) as error:
+    except NPY_ERRORS as error:
         raise DatasetError(f"{path}: not a plain array of numbers; nothing in it was unpickled ({error})") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim == 0:
         raise DatasetError(f"{path}: not an array of real numbers")
