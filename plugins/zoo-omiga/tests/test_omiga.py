@@ -198,6 +198,17 @@ def test_unavailable_actions_have_no_share_in_the_likelihood():
     assert not torch.allclose(with_mask, without)
 
 
+@pytest.mark.parametrize("edge", [1e-7, 0.01])
+def test_actions_on_their_bounds_are_cloned_as_if_the_edge_from_them(edge):
+    """The default, too, is not lost in rounding: the likelihood stays finite."""
+    alg, batch = make(action_edge=edge)
+    within = dataclasses.replace(batch, action=torch.full_like(batch.action, 0.25 + 0.75 * (1 - edge)))
+    beyond = dataclasses.replace(batch, action=torch.full_like(batch.action, 3.0))
+    zeros = torch.zeros(B, 3)
+    assert alg.policy_loss(beyond, zeros).isfinite()
+    torch.testing.assert_close(alg.policy_loss(beyond, zeros), alg.policy_loss(within, zeros), rtol=0.05, atol=0.0)
+
+
 def test_agents_may_have_weights_of_their_own():
     alg, batch = make(share_weights=False)
     assert all(len(p) == 3 for p in alg.value.parameters())
@@ -218,12 +229,13 @@ def test_the_published_settings_are_the_official_codes(robot):
     c = settings("published", f"mamujoco-{robot}").config
     assert (c.iterations, c.batch_size, c.lr, c.hidden, c.discount, c.tau) == (1_000_000, 128, 5e-4, 256, 0.99, 0.005)
     assert (c.alpha, c.clip, c.timeouts, c.exponential, c.z_limit) == (10.0, 1.0, "terminal", "clamp", 10.0)
+    assert c.action_edge == 1e-7
 
 
-def test_the_zoos_repairs_are_three_each_with_its_reason():
+def test_the_zoos_repairs_are_four_each_with_its_reason():
     published, zoo = settings("published"), settings("zoo")
     changed = {k for k in zoo.origins if getattr(zoo.config, k) != getattr(published.config, k)}
-    assert changed == {"timeouts", "exponential", "z_limit"}
+    assert changed == {"timeouts", "exponential", "z_limit", "action_edge"}
     assert all(zoo.origins[k].source for k in zoo.origins)
 
 

@@ -21,9 +21,11 @@ LOG_STD = (-5.0, 2.0)
 """Bounds of its log-deviation (the same)."""
 
 
-def policy_of(team: TeamSpec, hidden: Sequence[int], share: bool = True) -> TanhNormalPolicy | CategoricalPolicy:
-    """The stochastic policy that fits the team's actions."""
-    return CategoricalPolicy(team, hidden, share) if team.discrete else TanhNormalPolicy(team, hidden, share)
+def policy_of(
+    team: TeamSpec, hidden: Sequence[int], share: bool = True, edge: float = 1e-6
+) -> TanhNormalPolicy | CategoricalPolicy:
+    """The stochastic policy that fits the team's actions; `edge`: see `TanhNormalPolicy`."""
+    return CategoricalPolicy(team, hidden, share) if team.discrete else TanhNormalPolicy(team, hidden, share, edge)
 
 
 class TanhNormalPolicy(nn.Module):
@@ -35,7 +37,10 @@ class TanhNormalPolicy(nn.Module):
     dims: Tensor
 
     def __init__(self, team: TeamSpec, hidden: Sequence[int], share: bool = True, edge: float = 1e-6) -> None:
-        """`edge`: logged actions, in (−1, 1), are taken to be at most 1 − edge: tanh does not reach its bounds."""
+        """`edge`: logged actions, in (−1, 1), are taken to be at most 1 − edge in size: tanh does not reach its bounds.
+
+        Where data was clipped to them, a small edge puts all those actions far out, and they pull the mean along.
+        """
         super().__init__()
         self.net = AgentNet(team, team.obs_size, hidden, 2 * team.action_size, share)
         self.edge = edge

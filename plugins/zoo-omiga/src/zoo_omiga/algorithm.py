@@ -100,6 +100,13 @@ class OMIGAConfig(AlgorithmConfig):
         choices=("clamp", "linear"),
     )
     z_limit: float = setting(10.0, "Where exp(z) is cut.", source=f"{CODE} algos/OMIGA.py:105", at_least=0)
+    action_edge: float = setting(
+        1e-7,
+        "How far from the bounds the likelihood takes continuous actions to be at least, as a share of half the range.",
+        source=f"{CODE} networks/network.py:50-51",
+        at_least=1e-7,
+        at_most=0.5,
+    )
 
 
 class OMIGA(Algorithm):
@@ -116,7 +123,7 @@ class OMIGA(Algorithm):
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         hidden, share = (config.hidden, config.hidden), config.share_weights
-        self.policy = policy_of(team, hidden, share)
+        self.policy = policy_of(team, hidden, share, config.action_edge)
         self.value = AgentValues(team, hidden, share)
         self.critic = AgentCritics(team, hidden, share)
         self.mixer = mixer_of(mixer, team)
