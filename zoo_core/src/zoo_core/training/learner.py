@@ -57,11 +57,11 @@ class Learner:
         none (default: the config's)."""
         if len(algorithms) != len(seeds) or not seeds:
             raise ValueError(f"{len(algorithms)} algorithms for {len(seeds)} seeds")
-        self.seeds, self.device = tuple(seeds), torch.device(device)
+        self.device = torch.device(device)
         self.networks = Networks([algorithm.to(self.device) for algorithm in algorithms])
         self.phases = tuple(algorithms[0].phases())
         self.iteration = 0
-        self._drawing = Drawing(self.seeds, samplers, self.device)
+        self._drawing = Drawing(tuple(seeds), samplers, self.device)
         budget = algorithms[0].config.iterations if iterations is None else iterations
         self._lengths = tuple(budget if p.iterations is None else p.iterations for p in self.phases)
         self._optimisers: dict[str, Optimiser] = {}
@@ -69,6 +69,15 @@ class Learner:
         self._recordings: Recordings | None = None
         self._unchecked: dict[str, Tensor] = {}
         self._prepare()
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The run seed of each algorithm, from which batches and noise are drawn."""
+        return tuple(self._drawing.seeds)
+
+    @seeds.setter
+    def seeds(self, seeds: Sequence[int]) -> None:
+        self._drawing.seeds = tuple(seeds)
 
     @property
     def total(self) -> int:
