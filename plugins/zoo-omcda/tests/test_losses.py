@@ -96,7 +96,7 @@ def test_policies_clone_by_the_exponential_of_equation_23_up_to_its_bound(team, 
     alg, batch = make(team, most_weight=0.5, decomposed=decomposed)
     expected, weights = 0.0, []
     for b, i in each(alg):
-        weights.append(min(math.exp(z(alg, batch, b, i)), 0.5))
+        weights.append(min(math.exp(z(alg, batch, b, i).detach()), 0.5))
         expected = expected - weights[-1] * log_density(alg, alg.policy, batch, b, i) / (3 * B)
     assert min(weights) < max(weights) == 0.5
     loss = alg.policy_loss(batch, {}).value
