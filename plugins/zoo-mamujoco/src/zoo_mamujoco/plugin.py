@@ -49,7 +49,7 @@ def entry(task: Task, quality: str, summary: str) -> EnvEntry:
 
 
 ENVS = (
-    entry(Task("Ant", "2x4"), "", "Two agents, four joints each, make an ant run."),
+    entry(Task("Ant", "2x4"), "medium-replay", "Two agents, four joints each, make an ant run."),
     entry(Task("HalfCheetah", "2x3"), "medium-replay", "Hind leg and fore leg of a cheetah, an agent each."),
     entry(Task("HalfCheetah", "6x1"), "medium-replay", "Six agents, one joint each, make a cheetah run."),
     entry(Task("Hopper", "3x1"), "medium-replay", "Three agents, one joint each, make a leg hop."),
@@ -104,6 +104,14 @@ def datasets(env: str, source: Source, **sizes: tuple[int, float]) -> tuple[Data
 
 
 DATASETS = (
+    *datasets(
+        "mamujoco-ant-2x4",
+        AFTER_OMIGA,
+        expert=(500_000, 2055.1),
+        medium=(500_000, 1418.7),
+        medium_replay=(500_000, 1029.5),
+        medium_expert=(1_000_000, 1736.9),
+    ),
     *datasets(
         "mamujoco-halfcheetah-6x1",
         AFTER_OMIGA,

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from zoo_core import ReferenceScores
 
 REFERENCE: Mapping[str, ReferenceScores] = {
+    "Ant": ReferenceScores(
+        -62.3,
+        1269.0,
+        "ours: uniform actions, 60 episodes, and the mean action of our little trained expert, 20 episodes, in current "
+        "MuJoCo (python -m zoo_mamujoco.reference)",
+    ),
     "HalfCheetah": ReferenceScores(
         -283.4,
         3364.1,
