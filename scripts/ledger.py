@@ -48,18 +48,23 @@ class Cell:
     """`key=value`, as `--set` takes them."""
     episodes: tuple[int, int] | None = None
     """Of a periodic and of the final evaluation, where episodes are too long for the usual numbers."""
+    preset: str | None = None
+    """None: the algorithm's first. Named where algorithms whose first presets differ are to be compared."""
 
     @property
     def result(self) -> Path:
         budget = f"-{self.iterations}it" if self.iterations else ""
         variant = "".join(f"-{setting}" for setting in self.settings)
-        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}{budget}{variant}.json"
+        preset = f"-{self.preset}" if self.preset else ""
+        return RESULTS / self.env / self.quality / f"{self.algorithm}-seed{self.seed}{budget}{preset}{variant}.json"
 
     def command(self, out: Path) -> list[str]:
         """The training command; resumes if the run was interrupted."""
         cell = ["--algo", self.algorithm, "--env", self.env, "--quality", self.quality, "--seed", str(self.seed)]
         if self.iterations:
             cell += ["--iterations", str(self.iterations)]
+        if self.preset:
+            cell += ["--preset", self.preset]
         for setting in self.settings:
             cell += ["--set", setting]
         if self.episodes:
@@ -68,7 +73,7 @@ class Cell:
 
     def __str__(self) -> str:
         budget = f", {self.iterations} iterations" if self.iterations else ""
-        variant = "".join(f", {setting}" for setting in self.settings)
+        variant = "".join(f", {what}" for what in (self.preset, *self.settings) if what)
         return f"{self.env}/{self.quality} {self.algorithm} seed {self.seed}{budget}{variant}"
 
 
@@ -78,7 +83,8 @@ def cells() -> Iterator[Cell]:
         for seed, quality, algorithm in product(block["seeds"], block["qualities"], block["algorithms"]):
             settings = tuple(f"{key}={value}" for key, value in block.get("set", {}).items())
             episodes = tuple(block["episodes"]) if "episodes" in block else None
-            yield Cell(block["env"], quality, algorithm, seed, block.get("iterations"), settings, episodes)
+            given = block.get("iterations"), settings, episodes, block.get("preset")
+            yield Cell(block["env"], quality, algorithm, seed, *given)
 
 
 def run_cell(cell: Cell, out: Path) -> None:
@@ -108,6 +114,7 @@ def keep(cell: Cell, folder: Path, command: str) -> None:
         "budget": cell.iterations or "published",
         "set": list(cell.settings),
         "preset": config["preset"],
+        "preset_named": cell.preset is not None,
         "settings": {name: s["value"] for name, s in config["settings"].items()},
         "dataset": config["dataset"],
         "reference": scores["reference"],

@@ -73,7 +73,21 @@ def read(folder: Path) -> dict[int | str, Results]:
         result = json.loads(path.read_text(encoding="utf-8"))
         result["label"] = ", ".join([result["algorithm"], *result.get("set", ())])
         found[result.get("budget", PUBLISHED)][result["quality"], result["label"]].append(result)
+    for results in found.values():
+        _part_presets(results)
     return {budget: dict(found[budget]) for budget in sorted(found, key=lambda b: (b != PUBLISHED, str(b)))}
+
+
+def _part_presets(results: Results) -> None:
+    """Where one algorithm was run with several presets, each is a row of its own."""
+    for quality, label in list(results):
+        by_preset = defaultdict(list)
+        for result in results[quality, label]:
+            by_preset[result["preset"]].append(result)
+        if len(by_preset) > 1:
+            del results[quality, label]
+            for preset, seeds in by_preset.items():
+                results[quality, f"{label}, {preset}"] = [{**r, "label": f"{label}, {preset}"} for r in seeds]
 
 
 def section(env: str, budget: int | str, found: Results, published: dict[str, Any], figures: list[str]) -> list[str]:

@@ -150,6 +150,21 @@ def test_a_cell_where_episodes_are_long_says_how_many_are_played(scripts):
     assert cell.result.name == "bc-seed0.json"
 
 
+def test_presets_of_one_algorithm_are_rows_and_files_of_their_own(scripts, tmp_path):
+    plain, named = (scripts[0].Cell("mpe-cn", "random", "cfcql", 0, preset=preset) for preset in (None, "zoo"))
+    command = named.command(Path("runs"))
+    assert command[command.index("--preset") + 1] == "zoo"
+    assert (plain.result.name, named.result.name) == ("cfcql-seed0.json", "cfcql-seed0-zoo.json")
+    write_results(tmp_path / "results", result("cfcql", 0, 140.0), {**result("cfcql", 1, 150.0), "preset": "zoo"})
+    (tmp_path / "docs").mkdir()
+    scripts[1].write_page(tmp_path / "results", tmp_path / "docs")
+    rows = cells_of((tmp_path / "docs" / "results.md").read_text())
+    assert [(row[2], row[3], row[6]) for row in rows] == [
+        ("cfcql, published", "published", "140.0"),
+        ("cfcql, zoo", "zoo", "150.0"),
+    ]
+
+
 def test_cells_are_unique_and_each_is_one_training_command(scripts):
     cells = list(scripts[0].cells())
     assert len(set(cells)) == len(cells) >= 20
@@ -162,9 +177,9 @@ def test_a_kept_result_says_how_it_was_made(scripts, path):
     changed = tuple(kept.get("set", ()))
     played = (kept["best"]["episodes"], kept["final"]["episodes"])
     episodes = None if played == (100, 1000) else played
-    cell = scripts[0].Cell(
-        kept["env"], kept["quality"], kept["algorithm"], kept["seed"], budget(kept), changed, episodes
-    )
+    preset = kept["preset"] if kept.get("preset_named") else None
+    where = kept["env"], kept["quality"], kept["algorithm"], kept["seed"]
+    cell = scripts[0].Cell(*where, budget(kept), changed, episodes, preset)
     assert cell.result == path
     assert kept["command"] == " ".join(cell.command(Path("runs")))
     assert kept["curve"][-1][0] == kept["settings"]["iterations"]
