@@ -298,11 +298,14 @@ def test_an_import_stopped_in_its_midst_leaves_nothing(npy_folder, tmp_path, mon
         os.kill(os.getpid(), getattr(signal, name))
 
     monkeypatch.setattr(EpisodeWriter, "add", add_and_stop)
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     before = signal.getsignal(signal.SIGTERM)
     try:
         code = main(["data", "import", str(npy_folder), "--env", "walk", "--name", "a/b"])
     except SystemExit as stopped:
         code = stopped.code
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     assert code == expected
     assert signal.getsignal(signal.SIGTERM) == before
     assert not (tmp_path / "data").exists()

@@ -186,6 +186,21 @@ def test_the_density_is_fitted_in_a_phase_of_its_own_that_can_be_reused():
     assert len(make()[0].phases()) == 1
 
 
+@pytest.mark.parametrize(("name", "value"), [("hidden", 8), ("heads", 3), ("density_hidden", 9), ("lr", 0.5)])
+def test_a_fitted_density_is_kept_under_every_setting_that_its_first_weights_depend_on(name, value):
+    def first_weights(**settings):
+        settings = {**WEIGHTED, "hidden": 16, **settings}
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            algorithm = CFCQL(small_team(3), CFCQLConfig(**settings))
+        return algorithm.phases()[0].reuse, [p.detach().flatten() for p in algorithm.density.parameters()]
+
+    reuse, plain = first_weights()
+    _, other = first_weights(**{name: value})
+    same = all(torch.equal(a, b) for a, b in zip(plain, other, strict=True) if a.shape == b.shape)
+    assert (name in reuse) != same
+
+
 def test_exchanged_agents_are_weighed_as_those_whose_places_they_took():
     order = [2, 0, 1]
     alg, batch, noise = make(**WEIGHTED)

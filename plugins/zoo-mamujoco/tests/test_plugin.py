@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from zoo_mamujoco.drawing import drawing_library
 from zoo_mamujoco.plugin import DATASETS, ENVS
 from zoo_mamujoco.reference import expert_returns, main, random_returns, sampled_returns
 from zoo_mamujoco.scores import REFERENCE
@@ -38,13 +39,42 @@ def test_the_hook_module_imports_nothing_heavy():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
 @pytest.mark.parametrize(
-    ("environment", "chosen"), [({}, "egl"), ({"MUJOCO_GL": "osmesa"}, "osmesa"), ({"DISPLAY": ":0"}, None)], ids=str
+    ("environment", "chosen"),
+    [({}, drawing_library()), ({"MUJOCO_GL": "osmesa"}, "osmesa"), ({"DISPLAY": ":0"}, None)],
+    ids=str,
 )
-def test_without_a_screen_mujoco_draws_by_egl_unless_told_otherwise(environment, chosen):
+def test_without_a_screen_mujoco_draws_by_what_is_there_unless_told_otherwise(environment, chosen):
     """An empty module stands in for MuJoCo, which would load the library that is named."""
     code = "sys.modules['mujoco'] = type(sys)('mujoco'); import zoo_mamujoco.physics"
     _, after = modules_after(code, **environment)
     assert after.get("MUJOCO_GL") == chosen
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
+def test_where_nothing_can_draw_robots_move_all_the_same_and_pictures_are_refused():
+    code = """
+import zoo_mamujoco.drawing as drawing
+drawing._loads = lambda name: False
+from zoo_core import UsageError
+from zoo_mamujoco.envs import MultiAgentMujoco
+env = MultiAgentMujoco(1, robot='Hopper', partition='3x1')
+env.reset([0])
+assert env.step(__import__('numpy').zeros((1, 3, 1))).obs.any()
+try:
+    env.render()
+except UsageError as error:
+    assert 'libegl1' in str(error), error
+else:
+    raise AssertionError('drawn with nothing')
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MUJOCO_GL")},
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("entry", ENVS, ids=lambda entry: entry.name)

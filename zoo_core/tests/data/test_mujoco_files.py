@@ -304,6 +304,11 @@ EARLY[0, 1] = True
         ({"rewards": ROW["rewards"][:3]}, r"shapes that disagree: .*rewards \[3, 6\]"),
         ({"rewards": ROW["rewards"][..., None].repeat(2, 2)}, r"shapes that disagree: .*rewards \[5, 6, 2\]"),
         ({"actives": ROW["actives"][0]}, r"shapes that disagree: .*actives \[6\]"),
+        (
+            {k: ROW[k][:, :1] for k in ("obs", "states", "actions")}
+            | {k: ROW[k][:, :0] for k in ("rewards", "dones", "actives")},
+            r"shapes that disagree: .*actives \[5, 0",
+        ),
         ({"actives": GAP}, "episode 0, step 2 is inactive, and later ones are active"),
         ({"dones": EARLY}, "episode 0, step 1 is done, and the episode goes on"),
         ({"dones": ROW["dones"] * 0.5}, "dones and actives must be 0 or 1"),

@@ -90,6 +90,23 @@ def test_training_continues_bit_equal_from_a_saved_state(memory_sampler):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+class Counting(Toy):
+    """A buffer of the name that Adam gives its counters."""
+
+    def __init__(self, team, config):
+        super().__init__(team, config)
+        self.register_buffer("step", torch.rand(()))
+
+
+def test_a_buffer_called_step_is_each_seeds_own_when_stacked_states_are_loaded(memory_sampler):
+    saved = trained((0, 1), memory_sampler, 2, Counting)
+    states = [saved.state(index) for index in range(2)]
+    assert states[0]["model/step"] != states[1]["model/step"]
+    loaded = trained((0, 1), memory_sampler, 1, Counting)
+    loaded.load_state(states, 2)
+    assert [loaded.state(i)["model/step"] for i in range(2)] == [state["model/step"] for state in states]
+
+
 def test_stacked_training_continues_bit_equal_from_a_saved_state(memory_sampler):
     whole = trained((3, 4), memory_sampler, 12)
     part = trained((3, 4), memory_sampler, 7)

@@ -64,7 +64,8 @@ class DensityWeights(ConservativeCritics):
             return super().phases()
         noise = {"latent": Draw("normal", (c.density_batch_size, self.latent))}
         fit = Update("density", self.density_loss, ("density",), Adam(c.density_lr), noise)
-        decides = tuple(f"density_{name}" for name in ("iterations", "batch_size", "hidden", "lr", "beta"))
+        own = tuple(f"density_{name}" for name in ("iterations", "batch_size", "hidden", "lr", "beta"))
+        decides = (*own, "hidden", "heads")  # the critic's weights are drawn before the density's first ones
         density = Phase("density", Rows(c.density_batch_size), (fit,), c.density_iterations, reuse=decides)
         return (density, *super().phases())
 

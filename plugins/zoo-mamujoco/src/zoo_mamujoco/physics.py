@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo_core import PluginError
+from zoo_mamujoco.drawing import drawing_library
 from zoo_mamujoco.robots import Robot
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
-    os.environ.setdefault("MUJOCO_GL", "egl")  # read by MuJoCo when it is imported; without a screen nothing else draws
+    os.environ.setdefault("MUJOCO_GL", drawing_library())  # read by MuJoCo when it is imported
 
 import mujoco
 

@@ -214,7 +214,7 @@ class Learner:
             joined = dict(states[0])
         else:  # Adam's step counters are equal in all seeds and stay scalars
             joined = {
-                path: tensor if path.endswith("/step") else torch.stack([state[path] for state in states])
+                path: tensor if _is_counter(path) else torch.stack([state[path] for state in states])
                 for path, tensor in states[0].items()
             }
         self.load_tensors({path[6:]: t for path, t in joined.items() if path.startswith("model/")})
@@ -315,3 +315,8 @@ class Learner:
             f"the loss {name!r} became {found} in iteration {iteration + 1}"
             f" (seed {seed}, phase {phase.name!r}, iteration {number} of it)"
         )
+
+
+def _is_counter(path: str) -> bool:
+    """Whether a path of the learner's state is a step counter of Adam's, and not a parameter of that name."""
+    return path.startswith("optimiser/") and path.endswith("/step")

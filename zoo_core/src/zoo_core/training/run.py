@@ -23,6 +23,7 @@ from zoo_core.training.events import Evaluated, Finished, Note, Observer, Progre
 from zoo_core.training.folder import RunFolder
 from zoo_core.training.interrupts import RunInterrupted, Stop, stop_on_signals
 from zoo_core.training.learner import Learner
+from zoo_core.training.manifest import source_hash
 from zoo_core.training.metrics import Means, MetricsLog
 from zoo_core.training.modes import Modes, computing
 from zoo_core.training.plan import Plan
@@ -305,6 +306,7 @@ class GroupRun:
         context = {
             "algorithm": self.plan.algorithm.name,
             **{part: manifest[part] for part in ("versions", "plugins", "dataset", "modes")},
+            "core": source_hash("zoo_core"),  # an outcome of other sampling or another optimiser is another
             "together": len(self.records) > 1,
         }
         return phase_cache.phase_folder(phase, self.plan.config, length, seed, context)

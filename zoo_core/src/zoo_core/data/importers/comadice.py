@@ -154,6 +154,7 @@ def _sizes(arrays: dict[str, NpyStream], path: Path) -> Sizes:
     obs, actives = shapes["obs"], shapes["actives"]
     fits = (
         len(actives) >= 2
+        and all(size >= 1 for shape in shapes.values() for size in shape[1:])
         and all(len(shapes[key]) == 4 for key in ("obs", "states", "actions"))
         and obs[:2] == (actives[0], actives[1] + 1)
         and shapes["states"][:3] == obs[:3]
