@@ -7,7 +7,7 @@ import pytest
 
 from zoo_core import DatasetError
 from zoo_core.data import Dataset, build_dataset
-from zoo_mamujoco import datasets
+from zoo_mamujoco import datasets, ship, train
 from zoo_mamujoco.datasets import behaviour
 from zoo_mamujoco.plugin import DATASETS, ENVS
 from zoo_mamujoco.policies import shipped
@@ -151,6 +151,20 @@ def test_shipped_files_are_small_and_say_where_they_come_from(env):
         assert file.about["transitions"] > 0
         assert len(file.sha256) == 64
         assert sum(weight.size + bias.size for p in file.policies for weight, bias in p.layers) * 4 < 1_000_000
+
+
+@pytest.mark.parametrize("env", ["mamujoco-ant-2x4", "mamujoco-hopper-3x1", "mamujoco-halfcheetah-6x1"])
+def test_the_command_on_the_card_trains_and_ships_what_its_file_holds(env, tmp_path, monkeypatch):
+    """Both halves are taken as they stand by the programs' own parsers."""
+    training, shipping = (half.split()[3:] for half in datasets.training_command(shipped(f"{env}-expert")).split(";"))
+    ran = {}
+    monkeypatch.setattr(train, "train", lambda name, settings, seed, out, tell: ran.update(name=name, given=settings))
+    monkeypatch.setattr(ship, "ship", lambda folder, medium, expert, *_: ran.update(medium=medium, expert=expert))
+    assert train.main(training) == ship.main(shipping) == 0
+    about = {quality: shipped(f"{env}-{quality}").about for quality in ("medium", "expert")}
+    assert ran["name"] == env
+    assert ran["given"].transitions == about["expert"]["settings"]["transitions"]
+    assert (ran["medium"], ran["expert"]) == (about["medium"]["transitions"], about["expert"]["transitions"])
 
 
 def test_a_missing_file_says_what_to_do():

@@ -112,8 +112,18 @@ def _play_shipped(build: Build, quality: str, until: int) -> None:
 
 def _note_origin(build: Build, file: Shipped) -> None:
     build.note("checkpoint_sha256", file.sha256)
-    build.note("trained_by", f"python -m zoo_mamujoco.train --env {file.about['env']}")
+    build.note("trained_by", training_command(file))
     build.note("training", _training(file))
+
+
+def training_command(file: Shipped) -> str:
+    """What makes such a file; `training` on the card says where an earlier trainer's bits cannot be made again."""
+    env, seed, planned = file.about["env"], file.about["seed"], file.about["settings"]["transitions"]
+    medium, expert = (behaviour(env, quality).about["transitions"] for quality in ("medium", "expert"))
+    return (
+        f"python -m zoo_mamujoco.train --env {env} --seed {seed} --transitions {planned} --out FOLDER; "
+        f"python -m zoo_mamujoco.ship FOLDER --medium {medium} --expert {expert}"
+    )
 
 
 def _training(file: Shipped) -> dict[str, Any]:
