@@ -23,20 +23,30 @@ from zoo_critics.decomposed import (
 from zoo_critics.mixed import MixedAlgorithm, MixedConfig, reward_scale
 from zoo_critics.own import OwnCritics, TeamChooser
 from zoo_critics.penalties import Candidates, conservative_value, gaussian_candidates, uniform_candidates
-from zoo_critics.policies import CategoricalPolicy, TanhNormalPolicy, policy_of
+from zoo_critics.policies import (
+    DISTRIBUTIONS,
+    CategoricalPolicy,
+    ClippedNormalPolicy,
+    NormalPolicy,
+    TanhNormalPolicy,
+    policy_of,
+)
 from zoo_critics.replacement import partial_replacement, singletons, uniform_subsets
 
 __all__ = [
+    "DISTRIBUTIONS",
     "AgentCritics",
     "AgentNet",
     "AgentValues",
     "Candidates",
     "CategoricalPolicy",
+    "ClippedNormalPolicy",
     "ConservativeCritics",
     "CriticConfig",
     "JointCritic",
     "MixedAlgorithm",
     "MixedConfig",
+    "NormalPolicy",
     "OwnCritics",
     "Sweep",
     "TanhNormalPolicy",

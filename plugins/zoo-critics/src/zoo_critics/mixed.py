@@ -24,7 +24,7 @@ from zoo_core import (
     setting,
 )
 from zoo_critics.decomposed import credit, exchange_agents, joint_next_state, joint_state, mixer_of
-from zoo_critics.policies import CategoricalPolicy, TanhNormalPolicy
+from zoo_critics.policies import CategoricalPolicy, NormalPolicy
 
 OURS = "our choice"
 
@@ -115,16 +115,16 @@ class MixedAlgorithm(Algorithm):
         """log π_i(a_i | o_i) of the logged actions, [B, n]; among available ones where they are discrete."""
         if isinstance(self.policy, CategoricalPolicy):
             return self.policy.log_density(batch.obs, batch.action, batch.action_mask)
-        assert isinstance(self.policy, TanhNormalPolicy)
+        assert isinstance(self.policy, NormalPolicy)
         return self.policy.log_density(batch.obs, batch.action)
 
     def act(
         self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
     ) -> tuple[Tensor, Any]:
-        """The mode of each policy: tanh of its mean, or the most likely action."""
+        """The mode of each policy: its mean within the bounds, or the most likely action."""
         if isinstance(self.policy, CategoricalPolicy):
             return self.policy.mode(obs, mask), memory
-        assert isinstance(self.policy, TanhNormalPolicy)
+        assert isinstance(self.policy, NormalPolicy)
         return self.policy.mode(obs), memory
 
     def relabel(self, order: Sequence[int]) -> None:
