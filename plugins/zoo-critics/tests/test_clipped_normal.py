@@ -7,6 +7,7 @@ import torch
 
 from zoo_core import TeamSpec, ZooError, generator
 from zoo_critics import ClippedNormalPolicy, NormalPolicy, TanhNormalPolicy, policy_of
+from zoo_critics.policies import log_normal_cdf
 from zoo_critics.testing import perturb
 
 TEAM = TeamSpec("test", ("a", "b", "c"), (4, 3, 4), (2, 1, 2), action_low=-0.5, action_high=1.5)
@@ -119,6 +120,16 @@ def test_the_gradient_of_the_tail_is_that_of_differences():
     for bound in (-3.0, 5.0):
         action = torch.full((1, 1, 1), bound, dtype=torch.float64)
         assert torch.autograd.gradcheck(lambda m, s, a=action: policy.double().log_density_of(m, s, a), point)
+
+
+def test_the_log_of_the_normals_distribution_function_is_torchs_and_so_is_its_slope():
+    z = torch.linspace(-1200.0, 60.0, 40001)
+    pair = []
+    for f, x in ((log_normal_cdf, z), (torch.special.log_ndtr, z.double())):
+        point = x.clone().requires_grad_()
+        pair.append((f(point), *torch.autograd.grad(f(point).sum(), point)))
+    for found, wanted in zip(*pair, strict=True):
+        torch.testing.assert_close(found.double(), wanted, rtol=2e-5, atol=1e-7)
 
 
 def test_actions_that_rounding_moved_off_a_bound_are_on_it():

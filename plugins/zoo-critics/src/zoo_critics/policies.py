@@ -143,7 +143,7 @@ class ClippedNormalPolicy(NormalPolicy):
     def log_density_of(self, mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
         unit, inverse = self.unit(action), (-log_std).exp()
         inside = normal_log_density(unit.clamp(-1.0, 1.0), mean, log_std) - math.log(self.reach)
-        beyond = torch.special.log_ndtr((unit.sign() * mean - 1.0) * inverse)  # by symmetry, one for both sides
+        beyond = log_normal_cdf((unit.sign() * mean - 1.0) * inverse)  # by symmetry, one for both sides
         per_dim = torch.where(unit.abs() >= 1.0 - self.ON_BOUND, beyond, inside)
         return (per_dim * self.dims).sum(-1)
 
@@ -191,6 +191,18 @@ class CategoricalPolicy(nn.Module):
 def normal_log_density(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """log N(x; mean, exp(log_std)²), elementwise."""
     return -0.5 * ((x - mean) * (-log_std).exp()).square() - log_std - 0.5 * math.log(2 * math.pi)
+
+
+def log_normal_cdf(z: Tensor) -> Tensor:
+    """log Φ(z), elementwise, with gradients that stay finite: `torch.special.log_ndtr`, which knows no vmap as yet.
+
+    Φ(z) = erfc(t) / 2 with t = −z / √2; far out erfc(t) = exp(−t²) erfcx(t), of which the logarithm is exact.
+    """
+    t = z * -math.sqrt(0.5)
+    out = t.clamp(min=0.5)
+    far = torch.log(0.5 * torch.special.erfcx(out)) - out.square()
+    near = torch.log1p(-0.5 * torch.special.erfc(-t.clamp(max=1.0)))
+    return torch.where(t > 0.75, far, near)
 
 
 def log_tanh_slope(raw: Tensor) -> Tensor:
