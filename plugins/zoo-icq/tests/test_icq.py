@@ -9,14 +9,18 @@ import torch
 from zoo_core import Update
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
+from zoo_critics.testing import train
 from zoo_critics.testing_mixed import (
     CONTINUOUS,
     DISCRETE,
+    LinearMixer,
     assert_same,
     credit_of,
     log_likelihood,
     made,
     mixed,
+    mixed_batch,
+    statistics_of,
     trains_with_a_sum,
     two_step_score,
     worth_of,
@@ -32,6 +36,22 @@ def make(team=CONTINUOUS, **settings):
     return made(ICQ, team, B, **{"target_temperature": 0.5, "policy_temperature": 0.3, **settings})
 
 
+def naive_expected(alg, critics, obs, mask, b, i):
+    """What agent i's policy expects of the least of its critics at row b's observation."""
+    if alg.team.discrete:
+        every = of_heads_all(critics, obs)[b, i]
+        own = alg.policy.net(obs)[b, i]
+        available = [k for k in range(alg.team.action_size) if mask[b, i, k]]
+        chances = softmax([float(own[k].detach()) for k in available])
+        return sum(chance * float(every[k]) for chance, k in zip(chances, available, strict=True))
+    return float(of_heads(critics, obs, alg.policy.mode(obs)).amin(0)[b, i])
+
+
+def of_heads_all(critics, obs):
+    """The least over critics of every discrete action's value, [B, n, A]."""
+    return torch.stack([critic.of_all_actions(obs) for critic in critics]).amin(0).detach()
+
+
 def of_heads(critics, *args):
     """Of every critic: its values, detached, [h, B, n]."""
     return torch.stack([critic(*args) for critic in critics]).detach()
@@ -45,11 +65,11 @@ def softmax(logits):
 
 @TEAMS
 @pytest.mark.parametrize("timeouts", ["bootstrap", "terminal"])
-@pytest.mark.parametrize("times_batch", [True, False])
+@pytest.mark.parametrize(("baseline", "times_batch"), [("policy", True), ("none", True), ("none", False)])
 def test_critics_regress_on_logged_next_actions_weighted_by_their_softmax_over_the_rows_that_go_on(
-    team, timeouts, times_batch
+    team, timeouts, baseline, times_batch
 ):
-    alg, batch = make(team, timeouts=timeouts, times_batch=times_batch)
+    alg, batch = make(team, timeouts=timeouts, target_baseline=baseline, times_batch=times_batch)
     if timeouts == "bootstrap":  # truncated rows have no a' and are never drawn then
         batch = batch.map(lambda t: t[~batch.truncated])
     rows = batch.size
@@ -60,12 +80,23 @@ def test_critics_regress_on_logged_next_actions_weighted_by_their_softmax_over_t
         for b in goes_on
     ]
     totals = [float(mixed(alg.target_mixer, q, batch.next_state[b])) for b, q in zip(goes_on, following, strict=True)]
-    shares = softmax([total / 0.5 for total in totals])
-    rho = dict(zip(goes_on, [(len(goes_on) if times_batch else 1) * share for share in shares], strict=True))
-    worth = dict(zip(goes_on, totals, strict=True))
+    levels = [0.0 for _ in goes_on]
+    if baseline == "policy":
+        args = (alg, alg.target_critics, batch.next_obs, batch.next_action_mask)
+        each = [[naive_expected(*args, b, i) for i in range(team.n)] for b in goes_on]
+        levels = [
+            float(mixed(alg.target_mixer, values, batch.next_state[b]).detach())
+            for b, values in zip(goes_on, each, strict=True)
+        ]
+    gains = [total - level for total, level in zip(totals, levels, strict=True)]
+    shares = softmax([gain / 0.5 for gain in gains])
+    rows_on = len(goes_on) if times_batch else 1
+    worth = {
+        b: level + rows_on * share * gain for b, level, share, gain in zip(goes_on, levels, shares, gains, strict=True)
+    }
     expected = 0.0
     for b in range(rows):
-        y = worth_of(alg, batch, b, rho.get(b, 0.0) * worth.get(b, 0.0))
+        y = worth_of(alg, batch, b, worth.get(b, 0.0))
         for critic in alg.critics:
             q = critic(batch.obs[b : b + 1], batch.action[b : b + 1])[0]
             expected = expected + (mixed(alg.mixer, q, batch.state[b]) - y) ** 2 / rows
@@ -105,14 +136,8 @@ def test_policies_clone_by_the_softmax_of_what_each_agents_action_adds(team, bas
         logits = []
         for b in range(B):
             value = float(q[b, i])
-            if baseline == "policy" and team.discrete:
-                every = torch.stack([critic.of_all_actions(batch.obs)[b, i] for critic in alg.critics]).amin(0)
-                own = alg.policy.net(batch.obs)[b, i]
-                available = [k for k in range(team.action_size) if batch.action_mask[b, i, k]]
-                chances = softmax([float(own[k].detach()) for k in available])
-                value -= sum(chance * float(every[k]) for chance, k in zip(chances, available, strict=True))
-            elif baseline == "policy":
-                value -= float(of_heads(alg.critics, batch.obs, alg.policy.mode(batch.obs)).amin(0)[b, i])
+            if baseline == "policy":
+                value -= naive_expected(alg, alg.critics, batch.obs, batch.action_mask, b, i)
             logits.append(float(credit_of(alg.mixer, batch.state[b])[0][i].detach()) * value / 0.3)
         for b, share in enumerate(softmax(logits)):
             greatest = max(greatest, B * share)
@@ -131,16 +156,44 @@ def test_weights_are_one_on_average_and_do_not_feel_a_constant(team):
     torch.testing.assert_close(shifted, plain, rtol=1e-3, atol=1e-4)
 
 
-def test_no_loss_values_an_action_outside_the_data_unless_a_baseline_is_asked_for():
-    alg, batch = make()
-    total = alg.critic_loss(batch, {}).value
-    found = torch.autograd.grad(total, list(alg.policy.parameters()), allow_unused=True)
-    assert all(gradient is None for gradient in found)
+@pytest.mark.parametrize("baseline", ["none", "policy"])
+def test_the_policies_own_actions_are_valued_if_a_baseline_is_asked_for_and_else_never(baseline):
+    alg, batch = make(baseline=baseline, target_baseline=baseline)
     with torch.no_grad():
-        before = alg.weights(batch)
+        before = alg.weights(batch), alg.target(batch)[0]
         for parameter in alg.policy.parameters():
             parameter.add_(1.0)
-    torch.testing.assert_close(alg.weights(batch), before)
+        after = alg.weights(batch), alg.target(batch)[0]
+    for one, other in zip(before, after, strict=True):
+        assert torch.equal(one, other) == (baseline == "none")
+
+
+@pytest.mark.parametrize(("baseline", "stays"), [("policy", True), ("none", False)])
+def test_values_that_rewards_of_a_lasting_kind_add_up_to_are_found(baseline, stays):
+    """Four places, each kept for ever, that pay 1 to 4 a step whatever is done: worth 10 to 40 at γ = 0.9.
+
+    α = 50 is large against what actions differ by, and not against what places do. Without a baseline ρ exceeds 1 at
+    the better ones, for all of their actions, and their values grow without end.
+    """
+    torch.manual_seed(0)
+    settings = {"batch_size": 64, "hidden": 32, "discount": 0.9, "tau": 0.3, "lr": 5e-3, "clip": 100.0}
+    config = ICQConfig(**settings, scale_rewards=False, target_temperature=50.0, target_baseline=baseline)
+    alg = ICQ(CONTINUOUS, config, statistics=statistics_of(CONTINUOUS), mixer=LinearMixer)
+    rows = mixed_batch(CONTINUOUS, 64)
+    level = 1.0 + torch.arange(64) % 4
+    place = torch.nn.functional.one_hot(level.long() - 1, 4).float()
+    obs, state = place.unsqueeze(1).expand(-1, 3, -1), place.repeat(1, 3)
+    never = torch.zeros(64, dtype=torch.bool)
+    lasting = dataclasses.replace(
+        rows,
+        obs=obs, next_obs=obs, state=state, next_state=state,
+        reward=level.unsqueeze(1).expand(-1, 3), terminated=never, truncated=never,
+        action=rows.action.nan_to_num(), next_action=rows.action.roll(4, 0), has_next_action=~never,
+    )  # fmt: skip
+    train(alg, lasting, 2000 if stays else 700)
+    q = torch.stack([alg.total(critic(obs, lasting.action), lasting) for critic in alg.critics]).mean(0).detach()
+    off = (q / (10.0 * level) - 1.0).abs().amax()
+    assert (off < 0.2) if stays else (off > 2.0)
 
 
 def test_the_order_of_an_iteration_is_critic_policy_targets_and_truncated_rows_follow_the_setting():

@@ -209,6 +209,16 @@ def test_actions_on_their_bounds_are_cloned_as_if_the_edge_from_them(edge):
     torch.testing.assert_close(alg.policy_loss(beyond, zeros), alg.policy_loss(within, zeros), rtol=0.05, atol=0.0)
 
 
+def test_policies_of_clipped_normals_are_cloned_by_their_probability_on_the_bounds():
+    alg, batch = make(distribution="clipped-normal")
+    within = dataclasses.replace(batch, action=torch.ones_like(batch.action))  # the upper bound
+    mean, log_std = alg.policy(batch.obs)
+    tails = torch.special.log_ndtr((mean - 1.0) / log_std.exp()) * alg.policy.dims
+    torch.testing.assert_close(alg.policy_loss(within, torch.zeros(B, 3)), -tails.sum(-1).mean())
+    action, _ = alg.act(batch.obs, None, None, None)
+    torch.testing.assert_close(action, (0.25 + 0.75 * mean.clamp(-1.0, 1.0)) * alg.policy.dims)
+
+
 def test_agents_may_have_weights_of_their_own():
     alg, batch = make(share_weights=False)
     assert all(len(p) == 3 for p in alg.value.parameters())
@@ -229,13 +239,13 @@ def test_the_published_settings_are_the_official_codes(robot):
     c = settings("published", f"mamujoco-{robot}").config
     assert (c.iterations, c.batch_size, c.lr, c.hidden, c.discount, c.tau) == (1_000_000, 128, 5e-4, 256, 0.99, 0.005)
     assert (c.alpha, c.clip, c.timeouts, c.exponential, c.z_limit) == (10.0, 1.0, "terminal", "clamp", 10.0)
-    assert c.action_edge == 1e-7
+    assert (c.distribution, c.action_edge) == ("tanh-normal", 1e-7)
 
 
 def test_the_zoos_repairs_are_four_each_with_its_reason():
     published, zoo = settings("published"), settings("zoo")
     changed = {k for k in zoo.origins if getattr(zoo.config, k) != getattr(published.config, k)}
-    assert changed == {"timeouts", "exponential", "z_limit", "action_edge"}
+    assert changed == {"timeouts", "exponential", "z_limit", "distribution"}
     assert all(zoo.origins[k].source for k in zoo.origins)
 
 

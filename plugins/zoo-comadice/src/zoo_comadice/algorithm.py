@@ -25,7 +25,16 @@ from torch import Tensor, nn
 
 from zoo_core import Adam, Batch, Clip, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
 from zoo_core.nn import target_copy
-from zoo_critics import AgentCritics, AgentValues, MixedAlgorithm, MixedConfig, credit, joint_state, policy_of
+from zoo_critics import (
+    DISTRIBUTIONS,
+    AgentCritics,
+    AgentValues,
+    MixedAlgorithm,
+    MixedConfig,
+    credit,
+    joint_state,
+    policy_of,
+)
 
 CODE = "ComaDICE"
 STEEPEST = 10.0
@@ -61,6 +70,12 @@ class ComaDICEConfig(MixedConfig):
         source="the paper names none",
         at_least=1e-6,
     )
+    distribution: str = setting(
+        "clipped-normal",
+        "What continuous policies are: normals through tanh, or clipped to the bounds, with a probability there.",
+        source="our choice: actions of most data were clipped; a tanh-normal's mode is drawn to the bounds by such",
+        choices=DISTRIBUTIONS,
+    )
 
 
 class ComaDICE(MixedAlgorithm):
@@ -78,7 +93,7 @@ class ComaDICE(MixedAlgorithm):
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         self.critic = AgentCritics(team, self.sizes, config.share_weights)
         self.value = AgentValues(team, self.sizes, config.share_weights)
-        self.policy = policy_of(team, self.sizes, config.share_weights)
+        self.policy = policy_of(team, self.sizes, config.share_weights, distribution=config.distribution)
         self.target_critic, self.target_value = target_copy(self.critic), target_copy(self.value)
         self.target_mixer = target_copy(self.mixer)
         self.value_level, self.weight_level = (nn.Parameter(torch.zeros(1)) for _ in range(2))  # λ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo_core import Algorithm, AlgorithmEntry, Batch, Mixer, Statistics, TeamSpec
 from zoo_core.testing import GAMES, game_dataset, score, tiny_config, tiny_dataset, tiny_learner, tiny_team
+from zoo_critics.policies import ClippedNormalPolicy
 from zoo_critics.testing import discrete_batch, perturb, random_batch, train
 
 CENTRE, REACH = 0.25, 0.75
@@ -120,7 +122,8 @@ def log_likelihood(algorithm: Any, batch: Batch, row: int, agent: int) -> Tensor
         logits = policy.net(batch.obs)[row, agent]
         return logits[batch.action[row, agent]] - torch.logsumexp(logits[batch.action_mask[row, agent]], 0)
     mean, log_std = policy(batch.obs)
-    return density(mean[row, agent], log_std[row, agent], batch.action[row, agent], team.action_sizes[agent])
+    kind = clipped_density if isinstance(policy, ClippedNormalPolicy) else density
+    return kind(mean[row, agent], log_std[row, agent], batch.action[row, agent], team.action_sizes[agent])
 
 
 def density(mean: Tensor, log_std: Tensor, action: Tensor, size: int) -> Tensor:
@@ -128,6 +131,18 @@ def density(mean: Tensor, log_std: Tensor, action: Tensor, size: int) -> Tensor:
     normal = torch.distributions.Normal(mean[:size], log_std[:size].exp())
     maps = [torch.distributions.TanhTransform(), torch.distributions.AffineTransform(CENTRE, REACH)]
     return torch.distributions.TransformedDistribution(normal, maps).log_prob(action[:size]).sum()
+
+
+def clipped_density(mean: Tensor, log_std: Tensor, action: Tensor, size: int) -> Tensor:
+    """The same of clip(N(mean, e^log_std), ±1): a probability on the bounds, a density inside."""
+    total = mean.new_zeros(())
+    for d in range(size):
+        normal, unit = torch.distributions.Normal(mean[d], log_std[d].exp()), (action[d] - CENTRE) / REACH
+        if unit.abs() >= 1.0 - 1e-5:
+            total = total + normal.cdf(-unit.abs() if unit < 0 else 2 * mean[d] - unit).log()
+        else:
+            total = total + normal.log_prob(unit) - math.log(REACH)
+    return total
 
 
 def assert_same(found: Tensor, expected: Tensor, *modules: nn.Module) -> None:

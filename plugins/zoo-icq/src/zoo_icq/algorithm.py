@@ -3,12 +3,13 @@
 The best policy that stays near the data's, π* ∝ μ exp(Q / α), is never sampled: its expectations are taken over logged
 actions, weighted by ρ = exp(Q / α) / Z. With Q_tot(s, a) = Σ_i w_i(s) Q_i(o_i, a_i) + b(s) one iteration descends
 
-    L_Q = E (Q_tot(s, a) − r − γ (1 − d) ρ(s', a') Q̄_tot(s', a'))²       a' as logged; local critics and the mixer
-    L_π = −E Σ_i ρ_i(s, a_i) log π_i(a_i | o_i)                          ρ_i of w_i(s) Q_i(o_i, a_i) / β
+    L_Q = E (Q_tot(s, a) − r − γ (1 − d) [c(s') + ρ(s', a') (Q̄_tot(s', a') − c(s'))])²     a' as logged; and the mixer
+    L_π = −E Σ_i ρ_i(s, a_i) log π_i(a_i | o_i)                          ρ_i of w_i(s) (Q_i(o_i, a_i) − c_i) / β
 
-Z, the mean of exp(Q / α) over the data's actions, is estimated over the batch: ρ = B softmax_batch(Q / α), 1 on
-average. A number that depends on the state alone, such as what the policy expects, cancels in ρ_i; once it is taken
-off, the batch's Z is nearer to the state's.
+Z is the mean of exp(Q / α) over a state's actions, so ρ is 1 on average there and numbers c of the state alone change
+nothing. But Z is estimated over the batch, ρ = B softmax_batch((Q − c) / α), which is 1 on average there only: with
+c = 0, the paper's form, whatever state is worth more than others is worth yet more, and values run away. With c what
+the policies expect, ρ compares actions, and weighs an advantage instead of a value.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from zoo_core import Adam, Batch, Clip, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
 from zoo_core.nn import target_copy
-from zoo_critics import AgentCritics, MixedAlgorithm, MixedConfig, policy_of
+from zoo_critics import DISTRIBUTIONS, AgentCritics, MixedAlgorithm, MixedConfig, joint_next_state, policy_of
 
 LOWEST = -1e30
 """In place of −∞ in a softmax: finite, so that nothing is left undefined where every row has it."""
@@ -36,10 +37,16 @@ class ICQConfig(MixedConfig):
         0.1, "β: the lower, the more the best actions count in cloning.", source="ICQ-MA", at_least=1e-6
     )
     baseline: str = setting(
-        "none",
-        "What is taken off Q_i before cloning's softmax. none; policy: what the policy expects of it (discrete "
-        "actions: Σ_a π_i(a) Q_i(a); continuous: Q_i at its mode).",
-        source="the paper: none",
+        "policy",
+        "c_i in cloning. none: 0; policy: what the policy expects of Q_i (discrete actions: Σ_a π_i(a) Q_i(a); "
+        "continuous: Q_i at its mode).",
+        source="ICQ-MA offpg_learner.py:73-86; without it a batch's softmax is a choice of states",
+        choices=("none", "policy"),
+    )
+    target_baseline: str = setting(
+        "policy",
+        "c in targets. none: 0; policy: the mix of what the policies expect.",
+        source="our choice: with 0 values above α (1 − γ) grow without end",
         choices=("none", "policy"),
     )
     times_batch: bool = setting(
@@ -52,6 +59,12 @@ class ICQConfig(MixedConfig):
         False,
         "Fit the least of the critics to the target instead of every one.",
         source="our choice: one that is never the least would never learn",
+    )
+    distribution: str = setting(
+        "clipped-normal",
+        "What continuous policies are: normals through tanh, or clipped to the bounds, with a probability there.",
+        source="our choice: actions of most data were clipped; a tanh-normal's mode is drawn to the bounds by such",
+        choices=DISTRIBUTIONS,
     )
 
 
@@ -69,7 +82,7 @@ class ICQ(MixedAlgorithm):
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         self.critics = nn.ModuleList(AgentCritics(team, self.sizes, config.share_weights) for _ in range(config.heads))
-        self.policy = policy_of(team, self.sizes, config.share_weights)
+        self.policy = policy_of(team, self.sizes, config.share_weights, distribution=config.distribution)
         self.target_critics, self.target_mixer = target_copy(self.critics), target_copy(self.mixer)
 
     def phases(self) -> tuple[Phase, ...]:
@@ -87,7 +100,7 @@ class ICQ(MixedAlgorithm):
     # --- L_Q -----------------------------------------------------------------------------------------------------
 
     def critic_loss(self, batch: Batch, noise: Noise) -> Loss:
-        """Σ_h mean (Q_tot,h(s, a) − r − γ (1 − d) ρ(s', a') Q̄_tot(s', a'))²."""
+        """Σ_h mean (Q_tot,h(s, a) − r − γ (1 − d) [c(s') + ρ(s', a') (Q̄_tot(s', a') − c(s'))])²."""
         with torch.no_grad():
             y, weight = self.target(batch)
         q = [critic(batch.obs, batch.action) for critic in self.critics]
@@ -97,16 +110,21 @@ class ICQ(MixedAlgorithm):
         return Loss(td.sum(), {"td": td.mean(), "q": totals.mean(), "target": y.mean(), "most_weight": weight.amax()})
 
     def target(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """r + γ (1 − d) ρ Q̄_tot(s', a') and ρ, [B] each. ρ is a softmax over the rows that go on."""
+        """r + γ (1 − d) [c + ρ (Q̄_tot(s', a') − c)] and ρ, [B] each. ρ is a softmax over the rows that go on."""
         assert batch.next_action is not None
         assert batch.has_next_action is not None
         has_next = batch.has_next_action.view(-1, *[1] * (batch.action.dim() - 1))
         next_action = torch.where(has_next, batch.next_action, batch.action)
+        state = joint_next_state(batch)
         q = least(critic(batch.next_obs, next_action) for critic in self.target_critics)
-        total: Tensor = self.target_mixer(q, batch.next_state.flatten(1)).squeeze(-1)  # type: ignore[union-attr]
-        goes_on = self.continues(batch)
-        weight = self.share(total / self.config.target_temperature, goes_on)
-        return self.reward(batch) + self.config.discount * goes_on * weight * total, weight
+        total: Tensor = self.target_mixer(q, state).squeeze(-1)
+        level = torch.zeros_like(total)
+        if self.config.target_baseline == "policy":
+            expected = self.expected(self.target_critics, batch.next_obs, batch.next_action_mask)
+            level = self.target_mixer(expected, state).squeeze(-1)
+        goes_on, gain = self.continues(batch), total - level
+        weight = self.share(gain / self.config.target_temperature, goes_on)
+        return self.reward(batch) + self.config.discount * goes_on * (level + weight * gain), weight
 
     # --- L_π -----------------------------------------------------------------------------------------------------
 
@@ -121,16 +139,17 @@ class ICQ(MixedAlgorithm):
         """ρ_i = B softmax_batch(w_i(s) (Q_i(o_i, a_i) − baseline) / β), [B, n]."""
         q = least(critic(batch.obs, batch.action) for critic in self.critics)
         if self.config.baseline == "policy":
-            q = q - self.expected(batch)
+            q = q - self.expected(self.critics, batch.obs, batch.action_mask)
         credit, _ = self.credit(batch)
         return self.share(credit * q / self.config.policy_temperature)
 
-    def expected(self, batch: Batch) -> Tensor:
-        """What each policy expects of its critic, [B, n]."""
+    def expected(self, critics: Iterable[nn.Module], obs: Tensor, mask: Tensor | None) -> Tensor:
+        """What each policy expects of its critic, [B, n]; of a continuous one, its mode's value."""
         if not self.team.discrete:
-            return least(critic(batch.obs, self.policy.mode(batch.obs)) for critic in self.critics)
-        q = least(critic.of_all_actions(batch.obs) for critic in self.critics)
-        return (self.policy(batch.obs, batch.action_mask).exp() * q).sum(-1)
+            mode = self.policy.mode(obs)
+            return least(critic(obs, mode) for critic in critics)
+        q = least(critic.of_all_actions(obs) for critic in critics)
+        return (self.policy(obs, mask).exp() * q).sum(-1)
 
     def share(self, logits: Tensor, counts: Tensor | None = None) -> Tensor:
         """The softmax over the batch, [B] or [B, n], of the rows that count (all, or those marked 1), 1 on average."""

@@ -44,6 +44,7 @@ from zoo_core import (
 )
 from zoo_core.nn import target_copy
 from zoo_critics import (
+    DISTRIBUTIONS,
     AgentCritics,
     AgentValues,
     credit,
@@ -100,9 +101,15 @@ class OMIGAConfig(AlgorithmConfig):
         choices=("clamp", "linear"),
     )
     z_limit: float = setting(10.0, "Where exp(z) is cut.", source=f"{CODE} algos/OMIGA.py:105", at_least=0)
+    distribution: str = setting(
+        "tanh-normal",
+        "What continuous policies are: normals through tanh, or clipped to the bounds, with a probability there.",
+        source=f"{CODE} networks/network.py",
+        choices=DISTRIBUTIONS,
+    )
     action_edge: float = setting(
         1e-7,
-        "How far from the bounds the likelihood takes continuous actions to be at least, as a share of half the range.",
+        "tanh-normal: how far from the bounds the likelihood takes actions to be at least; half the range is 1.",
         source=f"{CODE} networks/network.py:50-51",
         at_least=1e-7,
         at_most=0.5,
@@ -123,7 +130,7 @@ class OMIGA(Algorithm):
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         hidden, share = (config.hidden, config.hidden), config.share_weights
-        self.policy = policy_of(team, hidden, share, config.action_edge)
+        self.policy = policy_of(team, hidden, share, config.action_edge, config.distribution)
         self.value = AgentValues(team, hidden, share)
         self.critic = AgentCritics(team, hidden, share)
         self.mixer = mixer_of(mixer, team)
@@ -205,7 +212,7 @@ class OMIGA(Algorithm):
     def act(
         self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
     ) -> tuple[Tensor, Any]:
-        """The mode of each policy: tanh of its mean, or the most likely action."""
+        """The mode of each policy: its mean within the bounds, or the most likely action."""
         return self.policy.mode(obs, mask) if self.team.discrete else self.policy.mode(obs), memory
 
     def relabel(self, order: Any) -> None:
