@@ -44,6 +44,13 @@ def squash(mean, log_std, noise, size):
     return torch.where(torch.arange(len(action)) < size, action, torch.zeros_like(action))
 
 
+def density_of_drawn(mean, log_std, noise, size):
+    """Log-density of what `squash` gives, from the noise: taken back by tanh's inverse it would be less exact."""
+    raw = mean[:size] + log_std[:size].exp() * noise[:size]
+    slope = REACH * (1 - torch.tanh(raw.double()).square()).float()
+    return (torch.distributions.Normal(mean[:size], log_std[:size].exp()).log_prob(raw) - slope.log()).sum()
+
+
 def naive_target(alg, batch, noise, b):
     team = alg.team
     if team.discrete:
@@ -157,10 +164,29 @@ def test_policies_ascend_what_their_own_actions_add_and_their_entropy():
         ]
         q = alg.critic(batch.obs[b : b + 1], torch.stack(actions)[None])[0]
         for i, size in enumerate(CONTINUOUS.action_sizes):
-            likelihood = density(mean[b, i], log_std[b, i], actions[i], size)
+            likelihood = density_of_drawn(mean[b, i], log_std[b, i], noise["own"][b, i], size)
             expected = expected + (math.exp(-0.7) * likelihood - w[i] * q[i]) / B
     found = alg.policy_loss(batch, noise).value
     assert_same(found, expected, alg.policy)
+
+
+@pytest.mark.parametrize("level", [0.3, 8.5, -8.5])
+def test_the_density_of_drawn_actions_is_exact_next_to_the_bounds_too(level):
+    """Where the action rounds to the bound and says nothing any more of what was drawn."""
+    alg, batch, _ = make()
+    with torch.no_grad():
+        alg.policy.net.rest[-1].weight.zero_()
+        alg.policy.net.rest[-1].bias.copy_(torch.tensor([level, level, -3.0, -3.0]))
+    noise = draw({s.name: s for s in alg.phases()[0].steps if isinstance(s, Update)}["policy"].noise)["own"]
+    bias = alg.policy.net.rest[-1].bias
+    _, found = alg.drawn(batch.obs, noise.unsqueeze(2))
+    mean, deviation = bias[0].double(), bias[2].double().exp()
+    raw = mean + deviation * noise[:, 2, 0].double()  # agent c has one dimension
+    slope = 1.0 / torch.cosh(raw).square()
+    expected = torch.distributions.Normal(mean, deviation).log_prob(raw) - torch.log(REACH * slope)
+    torch.testing.assert_close(found[:, 2, 0].double(), expected, rtol=1e-4, atol=1e-3)
+    pair = [torch.autograd.grad(x.sum(), bias, retain_graph=True)[0][0] for x in (found[:, 2], expected)]
+    torch.testing.assert_close(*pair, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("log_std", "sign"), [(-4.0, 1), (0.0, -1)])

@@ -164,9 +164,10 @@ class CQLMA(MixedAlgorithm):
     def drawn(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """m actions of each policy and their log-densities: noise [B, n, m, a] → [B, n, m, a], [B, n, m]."""
         mean, log_std = self.policy(obs)
-        drawn = noise.movedim(2, 0)  # samples first, as the policy takes them
-        action = self.policy.sample_of(mean, log_std, drawn)
-        return action.movedim(0, 2), self.policy.log_density_of(mean, log_std, action).movedim(0, 2)
+        raw = mean + log_std.exp() * noise.movedim(2, 0)  # samples first, as the policy takes them
+        # The density is that of what was drawn before tanh: beyond some 7 there is no way back from the action.
+        log_density = self.policy.log_density_of_raw(mean, log_std, raw)
+        return self.policy.bound(raw).movedim(0, 2), log_density.movedim(0, 2)
 
     # --- L_π, continuous actions ---------------------------------------------------------------------------------
 
