@@ -20,7 +20,9 @@ CENTRE, REACH = 0.25, 0.75
 
 def make(team=CONTINUOUS, algorithm=OMCDA, size=B, **settings):
     torch.manual_seed(0)
-    config = algorithm.Config(**{"batch_size": size, "hidden": 8, "alpha": 0.7, **settings})
+    config = algorithm.Config(
+        **{"batch_size": size, "hidden": 8, "alpha": 0.7, "distribution": "tanh-normal", **settings}
+    )
     alg = algorithm(team, config, mixer=PlainMixer)
     perturb(alg)
     state, next_state = torch.randn(2, size, 5)
@@ -91,9 +93,23 @@ def log_density(alg, policy, batch, b, i):
         return head[batch.action[b, i]] - torch.logsumexp(head[:size][batch.action_mask[b, i, :size]], 0)
     total = 0.0
     for k in range(size):
-        mean, log_std = head[k].clamp(-9, 9), head[alg.team.action_size + k].clamp(-5, 2)
+        log_std = head[alg.team.action_size + k].clamp(-5, 2)
         unit = (batch.action[b, i, k] - CENTRE) / REACH
+        if alg.config.distribution == "clipped-normal":
+            total = total + clipped_density(head[k].clamp(-3, 3), log_std.exp(), float(unit))
+            continue
+        mean = head[k].clamp(-9, 9)
         raw = 0.5 * math.log((1 + unit) / (1 - unit))
         slope = math.log(float(1 - unit**2)) + math.log(REACH)
         total = total + torch.distributions.Normal(mean, log_std.exp()).log_prob(torch.tensor(raw)) - slope
     return total
+
+
+def clipped_density(mean, std, unit):
+    """Of clip(N(mean, std²), −1, 1): a probability on the bounds, a density (of the scaled action) inside."""
+    normal = torch.distributions.Normal(mean, std)
+    if unit < -0.9999:
+        return normal.cdf(torch.tensor(-1.0)).log()
+    if unit > 0.9999:
+        return (1 - normal.cdf(torch.tensor(1.0))).log()
+    return normal.log_prob(torch.tensor(unit)) - math.log(REACH)

@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Normal, kl_divergence
 
 from zoo_critics.testing import draw
 from zoo_omcda.algorithm import EqualDegrees, RandomDegrees
-from zoo_omcda.influence import quotient, running_mean, shares
+from zoo_omcda.influence import Running, categorical_influence, quotient, running, shares
 
 kinds = pytest.mark.parametrize("team", TEAMS, ids=["continuous", "discrete"])
 
@@ -50,10 +50,16 @@ def test_divergences_are_those_of_torchs_distributions(team):
     assert found.min() > 0
 
 
-@pytest.mark.parametrize("path", ["shift", "deviation"])
-def test_normal_influences_are_the_quotient_of_numerical_derivatives(path):
+SQUASH = {"tanh-normal": torch.tanh, "clipped-normal": lambda raw: raw.clamp(-1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("path", "distribution"),
+    [("shift", "tanh-normal"), ("deviation", "tanh-normal"), ("deviation", "clipped-normal")],
+)
+def test_normal_influences_are_the_quotient_of_numerical_derivatives(path, distribution):
     """Both of Eq. 19's derivatives by central differences along the path, each agent's policies alone."""
-    alg, batch = make(CONTINUOUS, influence_path=path)
+    alg, batch = make(CONTINUOUS, influence_path=path, distribution=distribution)
     alg, noise, h = alg.double(), noise_of(alg), 1e-5
     batch = batch.map(lambda t: t.double() if t.is_floating_point() else t)
     expected = []
@@ -79,7 +85,7 @@ def test_normal_influences_are_the_quotient_of_numerical_derivatives(path):
             ):
                 moved = log_std + t * direction
                 action = torch.zeros(2, dtype=torch.float64)
-                action[: len(mean)] = 0.25 + 0.75 * torch.tanh(mean + moved.exp() * eps)
+                action[: len(mean)] = 0.25 + 0.75 * SQUASH[distribution](mean + moved.exp() * eps)
                 value = w * double_net(alg.critic_r.net, i, torch.cat((batch.obs[b, i], action)))[0]
                 return value, kl_divergence(Normal(mean, moved.exp()), Normal(mean_b, log_std_b.exp())).sum()
 
@@ -142,22 +148,75 @@ def test_a_vanishing_derivative_of_the_divergence_is_kept_from_zero_with_its_sig
     torch.testing.assert_close(found, torch.tensor([100.0, 100.0, -100.0, 2.0, -2.0]))
 
 
+def test_rounding_does_not_turn_a_categorical_influence_around():
+    """Near π = π_b the divergence grows by next to nothing along the path, and as computed by as little either way."""
+    log_behaviour = torch.log_softmax(torch.randn(8, 50, 5, generator=torch.Generator().manual_seed(0)), -1)
+    values = torch.randn(8, 50, 5, generator=torch.Generator().manual_seed(1))
+    log_policy = torch.log_softmax(log_behaviour + 1e-4 * values, -1)  # towards what is worth more
+    assert bool((categorical_influence(values, log_policy, log_behaviour) > 0).all())
+
+
+SURE = torch.zeros(3)
+"""Standard errors of influences that are known."""
+
+
 def test_shares_are_a_softmax_whose_mean_size_may_be_taken_out():
     influence = torch.tensor([3.0, -1.0, 2.0])
     exponents = [math.exp(x) for x in influence.tolist()]
-    assert shares(influence, "none").tolist() == pytest.approx([e / sum(exponents) for e in exponents])
-    torch.testing.assert_close(shares(1e6 * influence, "meanabs"), shares(influence, "meanabs"))
-    torch.testing.assert_close(shares(influence, "meanabs"), torch.softmax(influence / 2, 0))
-    torch.testing.assert_close(shares(torch.zeros(3), "meanabs"), torch.full((3,), 1 / 3))
-    assert bool(torch.isfinite(shares(1e30 * influence, "none")).all())
+    assert shares(influence, "none", SURE).tolist() == pytest.approx([e / sum(exponents) for e in exponents])
+    torch.testing.assert_close(shares(1e6 * influence, "meanabs", SURE), shares(influence, "meanabs", SURE))
+    torch.testing.assert_close(shares(influence, "meanabs", SURE), torch.softmax(influence / 2, 0))
+    torch.testing.assert_close(shares(torch.zeros(3), "meanabs", SURE), torch.full((3,), 1 / 3))
+    assert bool(torch.isfinite(shares(1e30 * influence, "none", SURE)).all())
+
+
+def test_the_published_shares_know_nothing_of_errors():
+    influence = torch.tensor([3.0, -1.0, 2.0])
+    torch.testing.assert_close(shares(influence, "none", SURE + 9.0), torch.softmax(influence, 0))
+
+
+def test_influences_of_the_size_of_three_standard_errors_are_divided_by_those():
+    influence, error = torch.tensor([3.0, -1.0, 2.0]), torch.tensor([4.0, 1.0, 1.0])
+    torch.testing.assert_close(shares(influence, "meanabs", error), torch.softmax(influence / 6, 0))
+    torch.testing.assert_close(shares(influence, "meanabs", error / 4), torch.softmax(influence / 2, 0))
+
+
+def test_noise_around_zero_leaves_shares_nearly_equal_and_the_same_noise_around_a_difference_does_not():
+    noise = torch.randn(600, 3, generator=torch.Generator().manual_seed(0))
+
+    def after(centre):
+        state = Running(torch.zeros(3), torch.zeros(3), torch.zeros(()))
+        for t, new in enumerate(noise):
+            state = running(state, centre + new, torch.tensor(float(t)), 0.99)
+        return shares(state.mean, "meanabs", state.error)
+
+    nothing = after(torch.zeros(3))
+    assert nothing.max() - nothing.min() < 0.2
+    assert after(torch.tensor([2.0, 0.0, 0.0]))[0] > 0.8
 
 
 def test_a_running_mean_forgets_nothing_at_first_and_then_at_its_rate():
-    mean = torch.tensor(99.0)
+    state = Running(torch.tensor(99.0), torch.tensor(7.0), torch.tensor(3.0))
     for t, value in enumerate([4.0, 8.0, 6.0]):
-        mean = running_mean(mean, torch.tensor(value), torch.tensor(float(t)), 0.9)
-    assert float(mean) == pytest.approx(6.0)
-    assert float(running_mean(mean, torch.tensor(16.0), torch.tensor(1000.0), 0.9)) == pytest.approx(7.0)
+        state = running(state, torch.tensor(value), torch.tensor(float(t)), 0.9)
+    assert [float(x) for x in state] == pytest.approx([6.0, 8 / 3, 1 / 3])  # mean, variance and 3 · (1/3)²
+    later = running(state, torch.tensor(16.0), torch.tensor(1000.0), 0.9)
+    assert float(later.mean) == pytest.approx(7.0)
+
+
+def test_the_running_error_is_that_of_a_weighted_mean():
+    values, decay = torch.randn(300, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), 0.9
+    state = Running(*(torch.zeros((), dtype=torch.float64) for _ in range(3)))
+    weights = torch.zeros(300, dtype=torch.float64)
+    for t, value in enumerate(values):
+        kept = min(t / (t + 1), decay)
+        weights *= kept
+        weights[t] = 1 - kept
+        state = running(state, value, torch.tensor(float(t)), decay)
+    mean = (weights * values).sum()
+    variance = (weights * (values - mean).square()).sum()
+    assert float(state.mean) == pytest.approx(float(mean))
+    assert float(state.error) == pytest.approx(float((variance * weights.square().sum()).sqrt()))
 
 
 # --- degrees -------------------------------------------------------------------------------------------------------
@@ -165,7 +224,7 @@ def test_a_running_mean_forgets_nothing_at_first_and_then_at_its_rate():
 
 @kinds
 def test_degrees_are_equal_while_warming_up_and_then_shares_of_the_total(team):
-    alg, batch = make(team, degree=0.2, warm_up_steps=2)
+    alg, batch = make(team, degree=0.2, warm_up=0.2, iterations=10)
     for t in range(3):
         found = alg.new_degrees(batch, noise_of(alg))
         for name, tensor in found.items():
@@ -173,7 +232,8 @@ def test_degrees_are_equal_while_warming_up_and_then_shares_of_the_total(team):
         assert float(alg.degrees.sum()) == pytest.approx(0.6)
         if t < 2:
             torch.testing.assert_close(alg.degrees, torch.full((3,), 0.2))
-    torch.testing.assert_close(alg.degrees, 0.6 * shares(alg.influence, "meanabs"))
+    error = (alg.influence_variance * alg.influence_squares).sqrt()
+    torch.testing.assert_close(alg.degrees, 0.6 * shares(alg.influence, "meanabs", error))
     assert float(alg.updates) == 3
     assert len(set(alg.degrees.tolist())) == 3
 
@@ -185,7 +245,7 @@ def test_without_allocation_degrees_stay_equal_and_at_random_they_are_drawn_once
     assert float(drawn.degrees.sum()) == pytest.approx(0.6)
     assert len(set(drawn.degrees.tolist())) == 3
     for alg in (equal, drawn):
-        assert alg.degree_step().writes == ("divergence",)
+        assert alg.degree_step().writes == ("divergence", "updates")
 
 
 @pytest.mark.parametrize("team", TEAMS, ids=["continuous", "discrete"])

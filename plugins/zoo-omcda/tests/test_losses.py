@@ -1,5 +1,6 @@
 """OMCDA's losses against its equations, written as loops over rows and agents."""
 
+import dataclasses
 import math
 
 import pytest
@@ -113,6 +114,22 @@ def test_the_behaviour_policy_is_the_most_likely_one(team):
     equal(loss, expected, alg.behaviour)
 
 
+@pytest.mark.parametrize("name", ["policy", "behaviour"])
+def test_clipped_normals_clone_actions_on_the_bounds_by_their_probability(name):
+    alg, batch = make(CONTINUOUS, distribution="clipped-normal", most_weight=0.5)
+    own = alg.policy.dims
+    batch = dataclasses.replace(batch, action=((2 * batch.action).clamp(-0.5, 1.0)) * own)
+    assert (batch.action == 1.0).any()
+    assert (batch.action == -0.5).any()
+    expected = 0.0
+    for b, i in each(alg):
+        weight = 1.0 if name == "behaviour" else min(math.exp(z(alg, batch, b, i).detach()), 0.5)
+        expected = expected - weight * log_density(alg, getattr(alg, name), batch, b, i) / (3 * B)
+    loss = (alg.clone_loss if name == "behaviour" else alg.policy_loss)(batch, {}).value
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
+    equal(loss, expected, getattr(alg, name))
+
+
 @kinds
 def test_without_decomposition_one_value_is_learned_as_in_omiga(team):
     alg, batch = make(team, Entangled, exponent_limit=60.0)
@@ -131,7 +148,7 @@ def test_without_decomposition_one_value_is_learned_as_in_omiga(team):
 
 
 def test_levels_rise_where_a_policy_left_the_data_too_far_and_fall_where_it_may_go_further():
-    alg, batch = make()
+    alg, batch = make(alpha_waits=False)
     alg.degrees.copy_(torch.tensor([0.1, 0.2, 0.3]))
     alg.divergence.copy_(torch.tensor([0.3, 0.2, 0.1]))
     loss = alg.alpha_loss(batch, {})
@@ -143,7 +160,7 @@ def test_levels_rise_where_a_policy_left_the_data_too_far_and_fall_where_it_may_
 
 
 def test_a_level_beyond_its_bounds_can_come_back_and_goes_no_further():
-    alg, batch = make()
+    alg, batch = make(alpha_waits=False)
     with torch.no_grad():
         alg.log_alpha.copy_(torch.tensor([math.log(1e-2) - 0.1, math.log(1e-2) - 0.1, math.log(1e3) + 0.1]))
     alg.degrees.copy_(torch.tensor([0.1, 0.3, 0.1]))

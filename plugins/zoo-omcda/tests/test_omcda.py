@@ -1,5 +1,6 @@
 """What an update does in which order, where policies start, and what the ablations and presets are."""
 
+import dataclasses
 import math
 
 import pytest
@@ -15,13 +16,13 @@ from zoo_core.testing import tiny_dataset, tiny_team
 from zoo_core.testing.tiny import PlainMixer, play_out
 from zoo_core.training import Learner, build_algorithm
 from zoo_omcda.algorithm import OMCDA, Entangled, EqualDegrees, RandomDegrees
-from zoo_omcda.config import OMCDAConfig
+from zoo_omcda.config import EntangledConfig, OMCDAConfig
 from zoo_omcda.mixer import ConstraintMixer
 from zoo_omcda.plugin import zoo_algorithms
 
 ENTRIES = {entry.name: entry for entry in zoo_algorithms()}
 SMALL = {"batch_size": 16, "hidden": 8, "bc_iterations": 5, "iterations": 10}
-TRAIN = ["value_r", "value_c", "critic_r", "critic_c", "policy", "degrees", "alpha"]
+TRAIN = ["value_r", "value_c", "critic_r", "critic_c", "policy", "behaviour", "degrees", "alpha"]
 
 
 def names(algorithm):
@@ -38,6 +39,7 @@ def learner(name, seed=0, **settings):
 def test_an_update_takes_the_steps_of_algorithm_1_in_order_and_then_moves_every_target():
     alg, _ = make()
     assert names(alg) == TRAIN
+    assert names(make(behaviour="frozen")[0]) == [name for name in TRAIN if name != "behaviour"]
     moved = [step.target for step in alg.phases()[-1].steps if not hasattr(step, "name")]
     assert sorted(moved) == sorted(name for name, _ in alg.named_children() if name.startswith("target_"))
     assert len(moved) == 6
@@ -45,7 +47,7 @@ def test_an_update_takes_the_steps_of_algorithm_1_in_order_and_then_moves_every_
 
 def test_without_decomposed_q_the_constraints_steps_are_gone():
     alg, _ = make(algorithm=Entangled)
-    assert names(alg) == ["value_r", "critic_r", "policy", "degrees", "alpha"]
+    assert names(alg) == ["value_r", "critic_r", "policy", "behaviour", "degrees", "alpha"]
     parts = {name.removeprefix("target_") for name, _ in alg.named_children()}
     assert parts == {"behaviour", "policy", "value_r", "critic_r", "mixer"}
 
@@ -59,22 +61,93 @@ def test_return_and_constraint_have_rates_of_their_own():
 
 
 def test_the_rate_of_alpha_is_scaled_to_the_budget_unless_it_is_to_be_taken_as_it_is():
-    assert make(alpha_lr=1e-5, alpha_budget=1_000_000, iterations=20_000)[0].alpha_rate == pytest.approx(5e-4)
-    assert make(alpha_lr=1e-5, alpha_budget=None, iterations=20_000)[0].alpha_rate == 1e-5
+    assert make(alpha_lr=1e-5, alpha_budget=1_000_000, iterations=100_000)[0].alpha_rate == pytest.approx(1e-4)
+    assert make(alpha_lr=1e-5, alpha_budget=None, iterations=100_000)[0].alpha_rate == 1e-5
 
 
-def test_after_cloning_policies_start_as_the_behaviour_policies():
+def test_however_short_the_run_alpha_does_not_outrun_the_targets():
+    scaled = {"alpha_lr": 1e-5, "alpha_budget": 1_000_000, "tau": 0.005}
+    assert make(**scaled, iterations=400)[0].alpha_rate == pytest.approx(1e-2)
+    assert make(**scaled, iterations=1_000, alpha_lag=20.0)[0].alpha_rate == pytest.approx(2.5e-4)
+
+
+def test_cloning_and_warming_up_are_shares_of_the_budget():
+    for iterations in (20_000, 1_000_000):
+        alg, _ = make(iterations=iterations, bc_share=0.1, warm_up=0.05)
+        assert alg.phases()[0].iterations == iterations // 10
+        assert alg.warm_up_updates == iterations // 20
+    assert make(iterations=20_000, bc_iterations=77)[0].phases()[0].iterations == 77
+
+
+def test_the_policy_is_what_is_cloned_at_every_evaluation_and_starts_as_it():
     trained = learner("omcda", degree=0.3)
-    play_out(trained, 5)
-    alg = trained.algorithm()
-    for one, other in zip(alg.policy.parameters(), alg.behaviour.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for _ in range(5):
+        play_out(trained, 1)
+        alg = trained.algorithm()
+        for one, other in zip(alg.policy.parameters(), alg.behaviour.parameters(), strict=True):
+            assert torch.equal(one, other)
     first, *_ = play_out(trained, 1)
     assert float(first["alpha/divergence"].max()) < 0.01  # after one step of the policy
     torch.testing.assert_close(first["alpha/degree"][0], torch.full((3,), 0.3))
-    frozen = [p.clone() for p in alg.behaviour.parameters()]
+
+
+@pytest.mark.parametrize("behaviour", ["frozen", "beside"])
+def test_the_behaviour_policy_stays_as_cloned_only_where_it_is_frozen(behaviour):
+    trained = learner("omcda", behaviour=behaviour)
     play_out(trained, 5)
-    assert all(torch.equal(p, q) for p, q in zip(trained.algorithm().behaviour.parameters(), frozen, strict=True))
+    cloned = [p.detach().clone() for p in trained.algorithm().behaviour.parameters()]
+    play_out(trained, 5)
+    stayed = [torch.equal(p, q) for p, q in zip(trained.algorithm().behaviour.parameters(), cloned, strict=True)]
+    assert all(stayed) if behaviour == "frozen" else not any(stayed)
+
+
+# --- what is controlled is deviation, not drift ------------------------------------------------------------------
+
+NO_DIFFERENCE = {
+    "lr": 1e-12,
+    "constraint_lr": 1e-12,
+    "policy_lr": 3e-3,
+    "iterations": 60,
+    "degree": 0.01,
+    "alpha_budget": None,
+    "alpha_lr": 1e-2,
+}
+
+
+def without_advantages(name, behaviour, **settings):
+    """60 updates with every Q and V constant: no action is better than another. α and KL, [60, 3] each."""
+    trained = learner(name, behaviour=behaviour, **NO_DIFFERENCE | settings)
+    flat = {key: torch.zeros_like(tensor) for key, tensor in trained.networks.tensors().items() if is_head(key)}
+    assert flat
+    trained.load_tensors(flat)
+    logged = play_out(trained, trained.total)[5:]
+    assert all(torch.allclose(m["policy/weight"], torch.ones(3), atol=1e-6) for m in logged)
+    return (torch.cat([m[f"alpha/{metric}"] for m in logged]) for metric in ("alpha", "divergence"))
+
+
+def is_head(name):
+    return ".rest." in name and name.removeprefix("target_").startswith(("value_", "critic_"))
+
+
+@pytest.mark.parametrize("name", ["omcda", "omcda-wo-cda", "omcda-rd"])
+def test_with_critics_constant_in_actions_the_divergence_stays_zero_and_alpha_falls(name):
+    alpha, divergence = without_advantages(name, "beside")
+    assert float(divergence.max()) < 1e-6
+    assert bool((alpha[-1] < 0.8 * alpha[0]).all())
+
+
+def test_of_a_frozen_behaviour_policy_the_policy_drifts_past_its_degree_and_alpha_rises_for_nothing():
+    alpha, divergence = without_advantages("omcda-wo-cda", "frozen")
+    assert float(divergence[-1].min()) > 0.01
+    assert bool((alpha[-1] > alpha.min(0).values).all())
+
+
+def test_while_warming_up_alpha_stays_as_it_is():
+    alpha, _ = without_advantages("omcda", "beside", warm_up=0.5)
+    torch.testing.assert_close(alpha[:30], torch.ones(30, 3))
+    assert bool((alpha[30:].diff(dim=0) < 0).all())
+    alpha, _ = without_advantages("omcda", "beside", warm_up=0.5, alpha_waits=False)
+    assert bool((alpha.diff(dim=0) < 0).all())
 
 
 def test_a_seed_has_one_behaviour_policy_in_all_ablations():
@@ -183,12 +256,33 @@ def test_every_value_has_a_source(name, preset, kind):
 @pytest.mark.parametrize("name", ENTRIES)
 @pytest.mark.parametrize("preset", ["published", "zoo"])
 def test_on_the_papers_robots_both_presets_have_its_table_5(name, preset):
-    for robot in ("ant-2x4", "hopper-3x1", "halfcheetah-6x1"):
+    for robot in ("ant-2x4", "hopper-3x1", "halfcheetah-6x1", "halfcheetah-2x3"):
         for quality, degree in (("expert", 0.05), ("medium", 0.2), ("medium-replay", 0.2), ("medium-expert", 0.2)):
             c = resolved(name, preset, f"mamujoco-{robot}", quality).config
             table = (c.lr, c.policy_lr, c.constraint_lr, c.alpha_lr, c.tau, c.batch_size, c.discount, c.hidden)
             assert table == (2e-4, 2e-4, 4e-5, 1e-5, 0.005, 128, 0.99, 256)
             assert (c.expectile, c.degree, c.alpha, c.iterations) == (0.7, degree, 10.0, 1_000_000)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_the_published_preset_is_algorithm_1_without_our_repairs(name, kind):
+    c = resolved(name, "published", kind=kind).config
+    assert c.distribution == "tanh-normal"
+    assert (c.behaviour, c.alpha_waits, c.alpha_budget, c.influence_norm) == ("frozen", False, None, "none")
+    assert ENTRIES[name].load()(CONTINUOUS, c, mixer=PlainMixer).warm_up_updates == 1000
+
+
+def test_settings_of_the_constraint_say_that_they_have_no_effect_without_it():
+    documented = {f.name: f.metadata["doc"] for f in dataclasses.fields(EntangledConfig)}
+    idle = {name for name, doc in documented.items() if doc.startswith("Without effect")}
+    assert idle == {"expectile", "constraint_lr", "constraint_mixer", "mixer_hidden"}
+    plain, other = (
+        learner("omcda-wo-dq", **given)
+        for given in ({}, {"expectile": 0.9, "constraint_lr": 1e-2, "constraint_mixer": "identity", "mixer_hidden": 8})
+    )
+    for one, two in zip(play_out(plain, 8), play_out(other, 8), strict=True):
+        assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_the_ablations_are_settings_of_the_same_code():

@@ -84,7 +84,7 @@ SETTINGS = {
     "bc_iterations": 40,
     "bc_lr": 0.02,
     "degree": 0.1,
-    "warm_up_steps": 20,
+    "warm_up": 0.1,
     "influence_decay": 0.95,
     "alpha": 0.9,
     "alpha_lr": 0.006,

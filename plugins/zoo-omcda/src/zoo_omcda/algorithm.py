@@ -58,11 +58,12 @@ from zoo_critics import (
 from zoo_omcda.config import EntangledConfig, EqualDegreesConfig, OMCDAConfig, RandomDegreesConfig
 from zoo_omcda.exponential import steady_exp
 from zoo_omcda.influence import (
+    Running,
     categorical_divergence,
     categorical_influence,
     normal_divergence,
     normal_influence,
-    running_mean,
+    running,
     shares,
 )
 from zoo_omcda.mixer import ConstraintMixer, OwnConstraint, mixed
@@ -75,6 +76,8 @@ class OMCDA(Algorithm):
     Config: ClassVar[type] = OMCDAConfig
     config: OMCDAConfig
     influence: Tensor
+    influence_variance: Tensor
+    influence_squares: Tensor
     degrees: Tensor
     divergence: Tensor
     updates: Tensor
@@ -90,8 +93,8 @@ class OMCDA(Algorithm):
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         hidden = (config.hidden, config.hidden)
         # First, so that a seed's behaviour policy is the same in all ablations.
-        self.behaviour = policy_of(team, hidden, config.share_weights)
-        self.policy = policy_of(team, hidden, config.share_weights)
+        self.behaviour = policy_of(team, hidden, config.share_weights, distribution=config.distribution)
+        self.policy = policy_of(team, hidden, config.share_weights, distribution=config.distribution)
         self.value_r = AgentValues(team, hidden, config.share_weights)
         self.critic_r = AgentCritics(team, hidden, config.share_weights)
         self.mixer = mixer_of(mixer, team)
@@ -99,6 +102,8 @@ class OMCDA(Algorithm):
         first = torch.softmax(torch.randn(team.n), 0) if config.allocation == "random" else torch.ones(team.n) / team.n
         self.register_buffer("degrees", self.total_degree * first)
         self.register_buffer("influence", torch.zeros(team.n))
+        self.register_buffer("influence_variance", torch.zeros(team.n))
+        self.register_buffer("influence_squares", torch.zeros(()))
         self.register_buffer("divergence", torch.zeros(team.n))
         self.register_buffer("updates", torch.zeros(()))
         self.followed = ["value_r", "critic_r", "mixer"]
@@ -124,10 +129,12 @@ class OMCDA(Algorithm):
     def phases(self) -> tuple[Phase, ...]:
         c = self.config
         clip = None if c.clip is None else Clip(c.clip)
-        decides = ("bc_iterations", "bc_lr", "batch_size", "hidden", "share_weights", "clip")
+        decides = ("bc_lr", "batch_size", "hidden", "share_weights", "distribution", "clip")
         clone = (
             Update("clone", self.clone_loss, ("behaviour",), Adam(c.bc_lr), clip=clip),
-            Polyak("behaviour", "policy", 1.0, every=c.bc_iterations),  # at the end: π starts where KL is 0
+            Polyak(
+                "behaviour", "policy", 1.0
+            ),  # so that π starts where KL is 0, and scores are those of what is cloned
         )
         returns, constraint = Adam(c.lr), Adam(c.constraint_lr)
         value_r = Update("value_r", self.value_r_loss, ("value_r",), returns, clip=clip)
@@ -140,21 +147,37 @@ class OMCDA(Algorithm):
         else:
             value = Update("value_r", self.entangled_value_loss, ("value_r",), returns, clip=clip)
             learn = (value, critic_r, policy)
+        if c.behaviour == "beside":
+            learn += (Update("behaviour", self.clone_loss, ("behaviour",), Adam(c.policy_lr), clip=clip),)
         steps = (
             *learn,
             self.degree_step(),
-            Update("alpha", self.alpha_loss, ("log_alpha",), Adam(self.alpha_rate)),
+            # Waiting, its loss does not descend.
+            Update("alpha", self.alpha_loss, ("log_alpha",), Adam(self.alpha_rate), descends=not c.alpha_waits),
             *(Polyak(name, f"target_{name}", c.tau) for name in self.followed),
         )
         rows = Rows(c.batch_size)
-        cloning = Phase("clone", rows, clone, c.bc_iterations, reuse=decides, reuse_as="omcda")
+        cloning = Phase("clone", rows, clone, self.cloning_updates, reuse=decides, reuse_as="omcda")
         return cloning, Phase("train", rows, steps)
 
     @property
-    def alpha_rate(self) -> float:
-        """Adam's rate for log α: `alpha_lr`, scaled to the budget where `alpha_budget` is set."""
+    def cloning_updates(self) -> int:
+        """Of the first phase."""
         c = self.config
-        return c.alpha_lr * (1.0 if c.alpha_budget is None else c.alpha_budget / c.iterations)
+        return max(1, round(c.bc_share * c.iterations)) if c.bc_iterations is None else c.bc_iterations
+
+    @property
+    def warm_up_updates(self) -> int:
+        """In which degrees are equal and, by `alpha_waits`, α rests."""
+        return round(self.config.warm_up * self.config.iterations)
+
+    @property
+    def alpha_rate(self) -> float:
+        """Adam's rate for log α: `alpha_lr`, or by `alpha_budget` scaled to the budget, up to tau / alpha_lag."""
+        c = self.config
+        if c.alpha_budget is None:
+            return c.alpha_lr
+        return min(c.alpha_lr * c.alpha_budget / c.iterations, c.tau / c.alpha_lag)
 
     # --- π_b ----------------------------------------------------------------------------------------------------
 
@@ -248,35 +271,43 @@ class OMCDA(Algorithm):
         with torch.no_grad():
             weight = self.exponent(batch).clamp(max=math.log(self.config.most_weight)).exp()
         log_policy = self.log_density(self.policy, batch)
-        return Loss(-(weight * log_policy).mean(), {"weight": weight.mean(0), "log_policy": log_policy.mean(0)})
+        found = {
+            "weight": weight.mean(0),
+            "weight_std": weight.std(0, correction=0),
+            "log_policy": log_policy.mean(0),
+        }
+        return Loss(-(weight * log_policy).mean(), found)
 
     # --- d and α ------------------------------------------------------------------------------------------------
 
     def degree_step(self) -> Assign:
         """KL_i and, where influence decides, m̃_i and d_i."""
         if self.config.allocation != "influence":
-            return Assign("degrees", self.new_divergence, ("divergence",))
+            return Assign("degrees", self.new_divergence, ("divergence", "updates"))
         normals = Draw("normal", (self.config.batch_size, self.team.n, self.team.action_size), agent_axis=1)
-        writes = ("divergence", "influence", "degrees", "updates")
+        writes = ("divergence", "updates", "influence", "influence_variance", "influence_squares", "degrees")
         return Assign("degrees", self.new_degrees, writes, {} if self.team.discrete else {"action": normals})
 
     def new_divergence(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """KL_i = E KL(π_i(· | o_i) ‖ π_{b,i}(· | o_i)), [n]."""
         policy, behaviour = self.both_policies(batch)
-        return {"divergence": self.divergence_of(policy, behaviour)}
+        return {"divergence": self.divergence_of(policy, behaviour), "updates": self.updates + 1.0}
 
     def new_degrees(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
         """KL_i, the running mean of m̃_i (Eqs. 18, 19), and d_i = d_tot m_i (Eqs. 17, 20), equal while warming up."""
         c = self.config
         policy, behaviour = self.both_policies(batch)
         new = self.new_influence(batch, policy, behaviour, noise)
-        influence = running_mean(self.influence, new, self.updates, c.influence_decay)
-        m = torch.where(self.updates < c.warm_up_steps, 1.0 / self.team.n, shares(influence, c.influence_norm))
+        before = Running(self.influence, self.influence_variance, self.influence_squares)
+        influence = running(before, new, self.updates, c.influence_decay)
+        m = shares(influence.mean, c.influence_norm, influence.error)
         return {
             "divergence": self.divergence_of(policy, behaviour),
-            "influence": influence,
-            "degrees": self.total_degree * m,
             "updates": self.updates + 1.0,
+            "influence": influence.mean,
+            "influence_variance": influence.variance,
+            "influence_squares": influence.squares,
+            "degrees": self.total_degree * torch.where(self.updates < self.warm_up_updates, 1.0 / self.team.n, m),
         }
 
     def both_policies(self, batch: Batch) -> tuple[Any, Any]:
@@ -305,10 +336,12 @@ class OMCDA(Algorithm):
         return normal_influence(value, log_std, behaviour[1], self.config.influence_path)
 
     def alpha_loss(self, batch: Batch, noise: Noise) -> Loss:
-        """Σ_i α_i (d_i − KL_i): Eq. 55. At its bounds α_i still learns to come back."""
+        """Σ_i α_i (d_i − KL_i): Eq. 55. At its bounds α_i still learns to come back; waiting it has no gradient."""
         slack = self.degrees - self.divergence
         low, high = (math.log(bound) for bound in ALPHA)
         outward = ((self.log_alpha <= low) & (slack > 0)) | ((self.log_alpha >= high) & (slack < 0))
+        # `updates` counts this one already.
+        rests = outward | (self.updates <= self.warm_up_updates) if self.config.alpha_waits else outward
         bounded = self.log_alpha + (self.log_alpha.clamp(low, high) - self.log_alpha).detach()
         objective = bounded.exp() * slack
         found = {
@@ -318,7 +351,7 @@ class OMCDA(Algorithm):
             "influence": self.influence,
             "share": self.degrees / max(self.total_degree, 1e-12),
         }
-        return Loss(torch.where(outward, objective.detach(), objective).sum(), found)
+        return Loss(torch.where(rests, objective.detach(), objective).sum(), found)
 
     # --- acting, agents in another order -------------------------------------------------------------------------
 
@@ -332,7 +365,7 @@ class OMCDA(Algorithm):
     @torch.no_grad()
     def relabel(self, order: Sequence[int]) -> None:
         exchange_agents(self, order)
-        for tensor in (self.log_alpha, self.degrees, self.influence, self.divergence):
+        for tensor in (self.log_alpha, self.degrees, self.influence, self.influence_variance, self.divergence):
             tensor.copy_(tensor[torch.as_tensor(order, device=tensor.device)])
 
 

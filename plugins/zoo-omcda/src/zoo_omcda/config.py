@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zoo_core import AlgorithmConfig, setting
+from zoo_critics import DISTRIBUTIONS
 
 TABLE = "OMCDA Table 5"
 OMIGA = "OMIGA, whose data and networks the paper takes"
 OURS = "our choice"
+UNUSED = "Without effect"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class OMCDAConfig(AlgorithmConfig):
     share_weights: bool = setting(
         True, "One set of weights for all agents, told apart by a one-hot id; else each its own.", source=OMIGA
     )
+    distribution: str = setting(
+        "clipped-normal",
+        "Of continuous policies, π_b's too. tanh-normal: squashed; clipped-normal: cut off at the bounds, where it has "
+        "a probability.",
+        source="our choice: how actions on the bounds came about; a tanh-normal's mean is drawn out to them",
+        choices=DISTRIBUTIONS,
+    )
     discount: float = setting(0.99, "γ.", source=TABLE, at_least=0, at_most=1)
     tau: float = setting(0.005, "How far target networks move in an update.", source=TABLE, at_least=0, at_most=1)
     expectile: float = setting(
@@ -46,8 +55,28 @@ class OMCDAConfig(AlgorithmConfig):
         choices=("bootstrap", "terminal"),
     )
 
-    bc_iterations: int = setting(5_000, "Updates of behaviour cloning, before all others.", source=OURS, at_least=1)
+    bc_iterations: int | None = setting(
+        None,
+        "Updates of behaviour cloning, before all others; null: the share bc_share of iterations.",
+        source="our choice: a short run then clones for a short time",
+        at_least=1,
+    )
+    bc_share: float = setting(
+        0.5,
+        "Updates of behaviour cloning for each of iterations, unless bc_iterations counts them.",
+        source=OURS,
+        at_least=0,
+    )
     bc_lr: float = setting(1e-3, "Adam's rate of behaviour cloning.", source=OURS, at_least=1e-12)
+
+    behaviour: str = setting(
+        "beside",
+        "π_b after cloning. frozen: as it is; beside: goes on cloning by the policy's steps (batches, rate, clip), "
+        "but with every weight 1.",
+        source="our choice: KL_i is then what the weights do, and 0 where they are all 1; of a frozen π_b a policy "
+        "drifts away by its steps' noise alone, and α_i climbs to its bound",
+        choices=("frozen", "beside"),
+    )
 
     degree: float = setting(
         0.2,
@@ -80,15 +109,24 @@ class OMCDAConfig(AlgorithmConfig):
     influence_norm: str = setting(
         "meanabs",
         "What the softmax of Eq. 20 takes. none: influences as they are, in units of return; meanabs: divided by their "
-        "mean size.",
-        source="our choice: else the unit of the reward decides, and one agent takes all",
+        "mean size, or by three standard errors if that is more.",
+        source="our choice: else the unit of the reward decides, and one agent takes all, or noise does",
         choices=("none", "meanabs"),
     )
     influence_decay: float = setting(
         0.99, "Of the running mean of influences, before the softmax.", source=OURS, at_least=0, at_most=1
     )
-    warm_up_steps: int = setting(
-        1000, "Updates in which d_i = d_tot / n, as influences are not known yet.", source=OURS, at_least=0
+    warm_up: float = setting(
+        0.1,
+        "Share of the updates in which d_i = d_tot / n, as influences are not known yet.",
+        source="our choice",
+        at_least=0,
+        at_most=1,
+    )
+    alpha_waits: bool = setting(
+        True,
+        "α_i stays as it is while warming up.",
+        source="our choice: before there is a critic, KL_i says nothing of it",
     )
 
     alpha: float = setting(
@@ -100,6 +138,12 @@ class OMCDAConfig(AlgorithmConfig):
         "Updates that alpha_lr is meant for: the rate is alpha_lr · alpha_budget / iterations; null: alpha_lr itself.",
         source="our choice: at 1e-5 an update, 20,000 updates move α_i by a fifth at most",
         at_least=1,
+    )
+    alpha_lag: float = setting(
+        0.5,
+        "Where alpha_budget is set: α_i takes at least so many times 1/tau updates for a factor of e.",
+        source="our choice: in short runs α_i is not to outrun the targets that it weighs",
+        at_least=0.1,
     )
     exponent_limit: float = setting(
         5.0, "Where exp in Eq. 25 goes over into its tangent.", source=OURS, at_least=0, at_most=80
@@ -119,6 +163,12 @@ class EqualDegreesConfig(OMCDAConfig):
 
 @dataclass(frozen=True)
 class EntangledConfig(OMCDAConfig):
+    expectile: float = setting(0.7, f"{UNUSED}: V is learned as OMIGA's.", source=TABLE)
+    constraint_lr: float = setting(2e-4, f"{UNUSED}: there is no constraint.", source=TABLE)
+    constraint_mixer: str = setting(
+        "full", f"{UNUSED}: there is no constraint.", source="OMCDA Eqs. 14, 16", choices=("full", "identity")
+    )
+    mixer_hidden: int = setting(64, f"{UNUSED}: there is no constraint's mixer.", source="OMCDA E.2")
     decomposed: bool = setting(False, "One value for return and constraint, as in OMIGA.", source="OMCDA F.1: w/o-dq")
 
 

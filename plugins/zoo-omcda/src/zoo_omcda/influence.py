@@ -14,6 +14,7 @@ Along the second, and along the first where its direction is log σ_i − log σ
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,12 +25,15 @@ LEAST = 1e-2
 STEP = 1e-2
 """t of the finite difference."""
 
+NOISE = 3.0
+"""Standard errors of an influence that are not told from 0."""
+
 
 # --- KL(π_i ‖ π_{b,i}) -------------------------------------------------------------------------------------------
 
 
 def normal_divergence(mean: Tensor, log_std: Tensor, mean_b: Tensor, log_std_b: Tensor) -> Tensor:
-    """KL of normals, [..., n, a] each → [..., n]. tanh and scaling change both alike and leave it as it is.
+    """KL of normals, [..., n, a] each → [..., n]. tanh and scaling leave it as it is; clipping can only lessen it.
 
     Σ_k [ log σ_b − log σ + (σ² + (μ − μ_b)²) / (2 σ_b²) − 1/2 ]; padded dimensions, equal in both, add nothing.
     """
@@ -67,7 +71,7 @@ def categorical_influence(values: Tensor, log_policy: Tensor, log_behaviour: Ten
     further = torch.log_softmax(log_policy + STEP * (log_policy - log_behaviour), -1)
     gained = ((further.exp() - log_policy.exp()) * values).sum(-1)
     left = categorical_divergence(further, log_behaviour) - categorical_divergence(log_policy, log_behaviour)
-    return quotient(gained.mean(0) / STEP, left.mean(0) / STEP)
+    return quotient(gained.mean(0) / STEP, left.mean(0).clamp(min=0.0) / STEP)  # below 0 it is rounding
 
 
 def quotient(of_value: Tensor, of_divergence: Tensor) -> Tensor:
@@ -79,14 +83,35 @@ def quotient(of_value: Tensor, of_divergence: Tensor) -> Tensor:
 # --- m_i and d_i -------------------------------------------------------------------------------------------------
 
 
-def shares(influence: Tensor, norm: str) -> Tensor:
-    """m = softmax(m̃) (Eq. 20), [n]; with `meanabs` of influences over their mean size, whatever the return's unit."""
+def shares(influence: Tensor, norm: str, error: Tensor) -> Tensor:
+    """m = softmax(m̃) (Eq. 20), [n].
+
+    With `meanabs` of influences over their mean size, whatever the return's unit, or over `NOISE` times their mean
+    standard error `error` [n] where that is more: influences that may be noise leave the shares nearly equal.
+    """
     if norm == "meanabs":
-        influence = influence / (influence.abs().mean() + 1e-8)
+        size = torch.maximum(influence.abs().mean(), NOISE * error.mean())
+        influence = influence / (size + 1e-8)
     return torch.softmax(influence, -1)
 
 
-def running_mean(before: Tensor, new: Tensor, updates: Tensor, decay: float) -> Tensor:
+class Running(NamedTuple):
+    """A running mean [n], the variance [n] of what it is a mean of, and the sum of its squared weights []."""
+
+    mean: Tensor
+    variance: Tensor
+    squares: Tensor
+
+    @property
+    def error(self) -> Tensor:
+        """Standard error of the mean, [n], as if values were independent."""
+        return (self.variance * self.squares).sqrt()
+
+
+def running(before: Running, new: Tensor, updates: Tensor, decay: float) -> Running:
     """The mean of all values so far, later of about the last 1 / (1 − decay): no value at the start outweighs."""
     kept = (updates / (updates + 1.0)).clamp(max=decay)
-    return kept * before + (1.0 - kept) * new
+    step = (1.0 - kept) * (new - before.mean)
+    variance = kept * (before.variance + step * (new - before.mean))
+    squares = kept.square() * before.squares + (1.0 - kept).square()
+    return Running(before.mean + step, variance, squares)
