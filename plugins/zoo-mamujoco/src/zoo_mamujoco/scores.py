@@ -26,4 +26,4 @@ REFERENCE: Mapping[str, ReferenceScores] = {
         "MuJoCo; its mean action alone returns 1,300 (python -m zoo_mamujoco.reference)",
     ),
 }
-"""By robot: how its joints are shared and what agents see changes no return of these two."""
+"""By robot: how its joints are shared and what agents see changes no return of theirs."""

@@ -12,7 +12,7 @@ class Linear(Mixer):
     """OMCDA Eq. 1: Q_tot(o, a) = Σ_i w_i(o) Q_i(o_i, a_i) + b(o), w_i ≥ 0, for each of m totals.
 
     One ReLU layer of `hidden` units reads the state; its two heads give |w| (m × n) and b (m). OMCDA's return mixer
-    has m = 1 (Eqs. 13, 15), its constraint mixer m = n (Eqs. 14, 16).
+    has m = 1 (Eqs. 13, 15). Its constraint mixer (Eqs. 14, 16) is the same form with m = n, and stands in `zoo-omcda`.
     """
 
     def __init__(self, agents: int, state_size: int, outputs: int = 1, hidden: int = 64) -> None:
