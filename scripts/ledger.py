@@ -31,7 +31,10 @@ from results_page import write_page
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-CURVE_COLUMNS = ("critic/w/", "critic/u/", "critic/k_eff", "critic/u", "critic/q", "critic/penalty")
+CURVE_COLUMNS = (
+    *("critic/w/", "critic/u/", "critic/k_eff", "critic/u", "critic/q", "critic/penalty"),
+    *("alpha/", "critic_r/q", "critic_r/credit/", "value_r/value/", "value_c/value/"),
+)
 """Metrics worth keeping in a result, by prefix: what the papers' figures are drawn from."""
 
 

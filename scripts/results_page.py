@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,33 @@ COLOURS = {
     "iql": "#9c755f",
     "omar": "#f28e2b",
     "dof-policy": "#edc948",
+    "dof-trajectory": "#9e7700",
     "macql": "#b07aa1",
     "cfcql": "#4e79a7",
     "icql-qs": "#59a14f",
     "spacql": "#e15759",
+    "icq": "#17a2b8",
+    "bcq-ma": "#8c6d31",
+    "cql-ma": "#637939",
+    "omar-mix": "#fdae6b",
+    "omiga": "#3182bd",
+    "comadice": "#756bb1",
+    "omcda": "#d62728",
+    "omcda-wo-cda": "#31a354",
+    "omcda-wo-dq": "#e377c2",
+    "omcda-rd": "#636363",
 }
 """Of each algorithm, in the order of the tables; any other comes last, in one colour."""
-OTHERS_COLOUR = "#17becf"
+OTHERS_COLOUR = "#000000"
 FIVE_UPDATES = {"macql", "cfcql", "icql-qs", "spacql"}
 QUALITIES = ("expert", "medium", "medium-replay", "random")
 """In the order of the tables; any other comes last."""
 WEIGHTS = (0.25, 0.42)
 """The range that every figure of weights shows at least, so that they compare."""
+LEGEND_COLUMNS = 3
+"""Of a figure's legend, for each of its panels."""
 Results = dict[tuple[str, str], list[dict[str, Any]]]
-"""(quality, algorithm with what was set) → the results of all its seeds."""
+"""(quality, row's name) → the results of all its seeds."""
 PUBLISHED = "published"
 """The budget that an algorithm's preset has for the environment; any other is a number of iterations."""
 
@@ -73,9 +87,35 @@ def read(folder: Path) -> dict[int | str, Results]:
         result = json.loads(path.read_text(encoding="utf-8"))
         result["label"] = ", ".join([result["algorithm"], *result.get("set", ())])
         found[result.get("budget", PUBLISHED)][result["quality"], result["label"]].append(result)
-    for results in found.values():
+    for budget, results in found.items():
+        if budget != PUBLISHED:
+            found[budget] = results = _unset(results)
         _part_presets(results)
     return {budget: dict(found[budget]) for budget in sorted(found, key=lambda b: (b != PUBLISHED, str(b)))}
+
+
+def _unset(results: Results) -> Results:
+    """Rows of algorithms that were run with the same settings throughout are named without: a sentence lists those."""
+    labels = defaultdict(set)
+    for _, label in results:
+        labels[label.partition(",")[0]].add(label)
+    found = defaultdict(list)
+    for (quality, label), seeds in results.items():
+        base = label.partition(",")[0]
+        name = base if len(labels[base]) == 1 else label
+        found[quality, name] = [{**result, "label": name} for result in seeds]
+    return found
+
+
+def _settings(found: Results) -> str:
+    """Which settings, other than their presets', the rows named without them were run with."""
+    algorithms = defaultdict(set)
+    for (_, label), seeds in found.items():
+        if "," not in label and seeds[0].get("set"):
+            algorithms[tuple(seeds[0]["set"])].add(label)
+    ranked = {chosen: sorted(names, key=lambda name: _rank(COLOURS, name)) for chosen, names in algorithms.items()}
+    said = [f"{', '.join(names)} with {', '.join(f'`{s}`' for s in chosen)}" for chosen, names in ranked.items()]
+    return f"Settings other than the presets': {'; '.join(said)}." if said else ""
 
 
 def _part_presets(results: Results) -> None:
@@ -111,6 +151,8 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
                 f" An iteration of {', '.join(sorted(FIVE_UPDATES))} has five updates of the critics, that of the "
                 "others one of each network: these have seen a fifth of the batches."
             )
+    if chosen := _settings(found):
+        short.append(chosen)
     parts = [heading, *short, "\n".join("| " + " | ".join(line) + " |" for line in table)]
     results = [result for seeds in found.values() for result in seeds]
     reference = results[0]["reference"]
@@ -181,7 +223,9 @@ def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:
     """The curves, SPaCQL's weights w_k, and how much ensembles disagree. Returns the figures' names."""
     figures.mkdir(parents=True, exist_ok=True)
     qualities = sorted({quality for quality, _ in found}, key=lambda q: _rank(QUALITIES, q))
-    names = [_grid(f"{stem}-curves", env, qualities, figures, lambda axes, q: _curves(axes, found, q))]
+    budgets = {r["settings"]["iterations"] for (_, name), seeds in found.items() if name != "bc" for r in seeds}
+    paint = partial(_curves, found, len(budgets) > 1)
+    names = [_grid(f"{stem}-curves", env, qualities, figures, paint)]
     weighted = [quality for quality in qualities if (quality, "spacql") in found]
     if weighted:
         names.append(_grid(f"{stem}-weights", env, weighted, figures, lambda axes, q: _weights(axes, found, q)))
@@ -206,21 +250,27 @@ def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -
         1, len(qualities), figsize=(3.6 * len(qualities), 3.4), squeeze=False, layout="constrained"
     )
     for axes, quality in zip(panels[0], qualities, strict=True):
+        axes.set_xlabel("iteration")
         paint(axes, quality)
         axes.set_title(f"{env}/{quality}", fontsize=10)
-        axes.set_xlabel("iteration")
         axes.spines[["top", "right"]].set_visible(False)
     handles = {
         label: handle for axes in panels[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=min(len(handles), LEGEND_COLUMNS * len(qualities)),
+        frameon=False,
+    )
     figure.savefig(folder / f"{name}.png", dpi=110)
     plt.close(figure)
     return name
 
 
-def _curves(axes: Any, found: Results, quality: str) -> None:
-    """Return against iteration; the interval of each evaluation over its episodes."""
+def _curves(found: Results, shares: bool, axes: Any, quality: str) -> None:
+    """Return against iteration, or the share of each run's own; the interval of each evaluation over its episodes."""
     for algorithm in sorted({name for q, name in found if q == quality}, key=lambda name: _rank(COLOURS, name)):
         for result in found[quality, algorithm]:
             if algorithm == "bc":  # its iterations are not the others': the last score as a line
@@ -229,11 +279,15 @@ def _curves(axes: Any, found: Results, quality: str) -> None:
                 continue
             line = _line(algorithm)
             iteration, mean, std, episodes = map(list, zip(*result["curve"], strict=True))
+            if shares:
+                iteration = [100 * number / iteration[-1] for number in iteration]
             half = [Score(m, s, int(e)).half_width for m, s, e in zip(mean, std, episodes, strict=True)]
             low, high = ([m + sign * h for m, h in zip(mean, half, strict=True)] for sign in (-1, 1))
             axes.plot(iteration, mean, lw=1.4, label=algorithm, **line)
             axes.fill_between(iteration, low, high, color=line["color"], alpha=0.15, lw=0)
     axes.set_ylabel("return")
+    if shares:
+        axes.set_xlabel("% of its iterations")
 
 
 def _weights(axes: Any, found: Results, quality: str) -> None:
