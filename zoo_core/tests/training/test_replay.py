@@ -1,19 +1,22 @@
 """A recorded iteration is the plain one: everything about replaying but the CUDA graph itself."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from zoo_core import Adam, Phase, Polyak, Rows, Update
 from zoo_core.errors import TrainingDiverged
 from zoo_core.training import Learner, RunFolder, replay, train
 from zoo_core.training.construct import seeded
 from zoo_core.training.events import Evaluated
 from zoo_core.training.interrupts import RunInterrupted, Stop
 from zoo_core.training.modes import Modes, choose_graph
-from zoo_core.training.replay import Recordings, fault, plainly
+from zoo_core.training.replay import Recordings, alike, fault, plainly
 from zoo_toy.algorithm import Diverging, Toy, ToyConfig
 from zoo_toy.env import TEAM
 
@@ -40,6 +43,55 @@ def forgetful(run):
 
 def impossible(run):
     raise RuntimeError("operation not permitted when stream is capturing\nCompile with …")
+
+
+class NoReads(TorchDispatchMode):
+    """As a capture: no value may be read."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.__name__.startswith("_local_scalar_dense"):
+            raise RuntimeError("a value is read while capturing")
+        return func(*args, **(kwargs or {}))
+
+
+def capture(run):
+    with NoReads():
+        run()
+    return run
+
+
+def only(number, record):
+    """A recorder that fails in one recording, the others are plain."""
+    made = []
+
+    def chosen(run):
+        made.append(run)
+        return (record if len(made) == number else plainly)(run)
+
+    return chosen
+
+
+class AtOnce(Toy):
+    def critic_loss(self, batch, noise):
+        loss = super().critic_loss(batch, noise)
+        return loss._replace(value=loss.value * float("nan"))
+
+
+class ReadsInItsSecondPhase(Toy):
+    def critic_loss(self, batch, noise):
+        loss = super().critic_loss(batch, noise)
+        return loss._replace(metrics={"read": torch.full((), loss.value.item())})
+
+
+class ReadsEveryFifthTime(Toy):
+    def phases(self):
+        first, second = super().phases()
+        rare = Update("rare", self.rare_loss, ("critic",), Adam(0.01), every=5)
+        return first, Phase(second.name, second.data, (*second.steps, rare))
+
+    def rare_loss(self, batch, noise):
+        loss = self.critic_loss(batch, {"jitter": torch.zeros(1), "mix": torch.ones(1, 1)})
+        return loss._replace(metrics={"read": torch.full((), loss.value.item())})
 
 
 def newest_state(result):
@@ -120,8 +172,106 @@ def test_recording_is_tried_before_it_is_trusted(memory_sampler):
         return learner(memory_sampler, (0, 1))
 
     assert fault(make, plainly) == ""
-    assert "after 4 iterations they lie" in fault(make, forgetful)
-    assert fault(make, impossible) == "RuntimeError: operation not permitted when stream is capturing"
+    assert fault(make, capture) == ""
+    assert "after 4 iterations what 'fit' learns lies" in fault(make, forgetful)
+    assert "operation not permitted when stream is capturing (phase 'fit', iteration 1)" in fault(make, impossible)
+
+
+@pytest.mark.parametrize(
+    ("cls", "place"),
+    [
+        (ReadsInItsSecondPhase, r"\(phase 'train', iteration 1\)"),
+        (ReadsEveryFifthTime, r"\(phase 'train', iteration 5\)"),
+    ],
+)
+def test_a_read_in_a_later_phase_or_a_rare_step_is_found(memory_sampler, cls, place):
+    found = fault(lambda: learner(memory_sampler, cls=cls), capture)
+    assert re.fullmatch(f"RuntimeError: a value is read while capturing {place}", found)
+
+
+@pytest.mark.parametrize(("number", "place"), [(2, "iteration 1"), (3, "iteration 2")])
+def test_a_recording_of_a_later_phase_or_a_rare_step_that_loses_its_work_is_found(memory_sampler, number, place):
+    found = fault(lambda: learner(memory_sampler), only(number, forgetful))
+    assert f"(phase 'train', {place})" in found
+    assert "apart, having come" in found
+
+
+def test_a_small_step_that_is_lost_does_not_hide_behind_large_ones(memory_sampler):
+    """A target that follows by a ten-thousandth, while the critic it follows goes as far as Adam does."""
+
+    class Slow(Toy):
+        def phases(self):
+            first, second = super().phases()
+            soft = Polyak("critic", "target_critic", 1e-4)
+            return first, Phase(second.name, second.data, (*second.steps[:-1], soft))
+
+    def still(run):
+        """Leaves the first learner's targets to themselves and stops those that are recorded."""
+        run()
+        targets = [value for name, value in made[-1].networks.tensors().items() if name.startswith("target")]
+
+        def again():
+            before = [target.clone() for target in targets]
+            run()
+            for target, value in zip(targets, before, strict=True):
+                target.detach().copy_(value)
+
+        return again
+
+    made = []
+
+    def make():
+        made.append(learner(memory_sampler, cls=Slow))
+        return made[-1]
+
+    assert "what 'target_critic' learns" in fault(make, still)
+    assert fault(make, plainly) == ""
+
+
+def test_every_set_of_steps_that_acts_in_some_iteration_is_tried():
+    def acting(*every, length):
+        return alike(Phase("x", Rows(1), tuple(Polyak("a", "b", 1.0, every=n) for n in every)), length)
+
+    assert acting(1, length=9) == [[1, 2, 3, 4]]
+    assert acting(1, 2, length=9) == [[1, 3, 5, 7], [2, 4, 6, 8]]
+    assert acting(1, 4, 6, length=25) == [[1, 2, 3, 5], [4, 8, 16, 20], [6, 18], [12, 24]]
+    assert acting(1, 1000, length=999) == [[1, 2, 3, 4]]
+    assert acting(1, 1000, length=1999)[1] == [1000]
+
+
+def late(run):
+    """A graph that CUDA records and then will not launch."""
+    run()
+
+    def launch():
+        raise RuntimeError("out of memory")
+
+    return launch
+
+
+@pytest.mark.parametrize(("record", "why"), [(impossible, "not permitted"), (late, "out of memory")])
+def test_a_kind_of_iteration_that_fails_later_runs_plainly_with_one_warning_and_equal_bits(memory_sampler, record, why):
+    warnings = []
+    plain, recorded = learner(memory_sampler, (0, 1)), learner(memory_sampler, (0, 1))
+    recorded.replay_with(only(3, record), warnings.append)
+    for _ in range(12):
+        assert equal(plain.step(), recorded.step())
+    assert all(equal(plain.state(index), recorded.state(index)) for index in range(2))
+    (warning,) = warnings
+    assert "phase 'train' that take its steps 1, 2, 3, 4, 5 are not replayed" in warning
+    assert why in warning
+    assert len(warning.splitlines()) == 1
+
+
+def test_what_no_way_of_running_can_do_still_ends_the_run(memory_sampler):
+    class Broken(Toy):
+        def fit_loss(self, batch, noise):
+            raise RuntimeError("shapes differ")
+
+    broken, warnings = learner(memory_sampler, cls=Broken), []
+    broken.replay_with(plainly, warnings.append)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        broken.step()
 
 
 def test_graphs_are_for_gpus_and_a_failed_trial_is_noted(memory_sampler):
@@ -136,6 +286,9 @@ def test_graphs_are_for_gpus_and_a_failed_trial_is_noted(memory_sampler):
     assert not notes
     assert not chosen("auto", asked, impossible)
     assert "not recorded as CUDA graphs" in notes[0]
+    diverging = choose_graph("auto", asked, lambda: learner(memory_sampler, cls=AtOnce), notes.append, plainly)
+    assert not diverging
+    assert "in their trial the loss 'critic' became nan" in notes[1]
 
 
 def test_the_manifest_names_the_graph_only_where_there_is_one():

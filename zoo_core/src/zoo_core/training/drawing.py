@@ -18,6 +18,12 @@ Acting = Sequence[tuple[int, IterationStep]]
 """The steps of one iteration, each with its position in the phase."""
 
 
+def acting_in(phase: Phase, number: int) -> Acting:
+    """The steps of iteration `number` of a phase, counted from 1."""
+    steps = enumerate(phase.steps)
+    return [(position, step) for position, step in steps if isinstance(step, Assign) or number % step.every == 0]
+
+
 class Sampler(Protocol):
     """Draws one batch; which rows is a function of the generator alone."""
 

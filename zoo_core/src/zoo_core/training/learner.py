@@ -10,7 +10,7 @@ Iterations are counted from 1 within a phase: `every=2` acts in the 2nd, 4th, â€
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from zoo_core.algorithms import (
     Update,
 )
 from zoo_core.errors import PluginError, TrainingDiverged
-from zoo_core.training.drawing import Acting, Drawing, Drawn, SamplerFactory
+from zoo_core.training.drawing import Acting, Drawing, Drawn, SamplerFactory, acting_in
 from zoo_core.training.networks import Networks
 from zoo_core.training.optimisers import Optimiser, clip_gradients
 from zoo_core.training.replay import Recorder, Recordings
@@ -114,11 +114,7 @@ class Learner:
         """
         phase, number, length = self.phase_at(self.iteration)
         self.networks.train(True)
-        acting = [
-            (position, step)
-            for position, step in enumerate(phase.steps)
-            if isinstance(step, Assign) or number % step.every == 0
-        ]
+        acting = acting_in(phase, number)
         for _, step in acting:
             if isinstance(step, Update):
                 self._optimisers[step.name].schedule((number - 1) / length)
@@ -129,9 +125,22 @@ class Learner:
         self.iteration += 1
         return metrics
 
-    def replay_with(self, record: Recorder) -> None:
-        """From now on record each kind of iteration once and replay it (see `zoo_core.training.replay`)."""
-        self._recordings = Recordings(record)
+    def replay_with(self, record: Recorder, warn: Callable[[str], None] | None = None) -> None:
+        """From now on record each kind of iteration once and replay it (see `zoo_core.training.replay`).
+
+        One that cannot be recorded or replayed runs plainly from then on and `warn` is told; without `warn` the error
+        is raised.
+        """
+
+        def refused(kind: Any, why: str) -> None:
+            if warn is not None:
+                phase, positions = kind
+                warn(
+                    f"iterations of phase {phase!r} that take its steps {', '.join(str(p + 1) for p in positions)}"
+                    f" are not replayed but run one kernel at a time: {why}"
+                )
+
+        self._recordings = Recordings(record, None if warn is None else refused)
 
     def _replay(self, recordings: Recordings, phase: Phase, number: int, acting: Acting) -> Metrics:
         """As `_carry_out`, but on fixed buffers and without waiting for the device."""

@@ -103,8 +103,8 @@ def choose_graph(
     with computing(modes):
         try:
             found = fault(learner, record)
-        except TrainingDiverged:
-            return False  # the run itself will say so, with the iteration it happened in
+        except TrainingDiverged as error:  # a later phase may need the weights of a longer one before it
+            found = f"in their trial {error}"
     if found:
         note(f"iterations are not recorded as CUDA graphs but run one kernel at a time: {found}")
     return not found

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo_core.algorithms import Algorithm, Loss
+from zoo_core.algorithms import Algorithm, Assign, IterationStep, Loss, Polyak
 from zoo_core.batch import Batch
 from zoo_core.errors import PluginError
 
@@ -74,6 +74,15 @@ class Networks:
         found = self._attribute(attribute, step)
         buffers = list(found.buffers()) if isinstance(found, nn.Module) else [found]
         return [name for b in buffers if (name := self._names.get(id(b), "")) in self.buffers]
+
+    def written_by(self, step: IterationStep) -> set[str]:
+        """Qualified names of the parameters and buffers that a step may change."""
+        if isinstance(step, Assign):
+            return set(step.writes)
+        if isinstance(step, Polyak):
+            return set(self.resolve(step.target, "polyak"))
+        found = (self.resolve(name, step.name) + self.resolve_buffers(name, step.name) for name in step.learns)
+        return {name for names in found for name in names}
 
     def _attribute(self, attribute: str, step: str) -> Any:
         found: Any = self.algorithms[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo_core.algorithms import Assign, Phase, Polyak, Update
+from zoo_core.algorithms import Phase, Update
 from zoo_core.errors import CheckpointCorrupt, PluginError, RunError
 from zoo_core.paths import cache_home
 from zoo_core.training import checkpoints
@@ -36,21 +36,10 @@ def phase_folder(phase: Phase, config: Any, length: int, seed: int, context: Map
 
 def outcome(learner: Learner, phase: Phase, index: int) -> dict[str, Tensor]:
     """Of one seed's state, what the steps of this phase have written."""
-    networks = learner.networks
-    written: set[str] = set()
-    prefixes: list[str] = []
-    for step in phase.steps:
-        if isinstance(step, Polyak):
-            written |= {f"model/{name}" for name in networks.resolve(step.target, "polyak")}
-        elif isinstance(step, Assign):
-            written |= {f"model/{name}" for name in step.writes}
-        elif isinstance(step, Update):
-            prefixes.append(f"optimiser/{step.name}/")
-            for attribute in step.learns:
-                names = networks.resolve(attribute, step.name) + networks.resolve_buffers(attribute, step.name)
-                written |= {f"model/{name}" for name in names}
+    written = {f"model/{name}" for step in phase.steps for name in learner.networks.written_by(step)}
+    prefixes = tuple(f"optimiser/{step.name}/" for step in phase.steps if isinstance(step, Update))
     state = learner.state(index)
-    return {path: t for path, t in state.items() if path in written or path.startswith(tuple(prefixes))}
+    return {path: tensor for path, tensor in state.items() if path in written or path.startswith(prefixes)}
 
 
 def recall(folder: Path) -> Mapping[str, Tensor] | None:

@@ -88,7 +88,7 @@ class GroupRun:
         self.plan, self.modes, self.observer, self.stop = plan, modes, observer, stop
         self.learner = make_learner(plan, seeds, modes.device)
         if modes.graph:
-            self.learner.replay_with(cuda_graph)
+            self.learner.replay_with(cuda_graph, lambda text: observer(Note(text, warning=True)))
         self.evaluator = Evaluator(plan.env)
         self.means = Means()
         self.records = [
