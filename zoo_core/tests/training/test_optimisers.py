@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo_core import Adam, Clip
-from zoo_core.training.optimisers import Optimiser, clip_gradients
+from zoo_core.training.optimisers import Optimiser, clip_gradients, has_fused_adam
 
 
 def test_a_transposed_gradient_moves_the_weights_it_belongs_to():
@@ -17,6 +17,61 @@ def test_a_transposed_gradient_moves_the_weights_it_belongs_to():
         reference.step()
     assert torch.allclose(weight, plain, atol=1e-6)
     assert weight.grad is None
+
+
+def no_kernel(monkeypatch, broken):
+    """A torch without the fused kernel, or with one of other arguments or results."""
+    has_fused_adam.cache_clear()
+    if broken is None:
+        monkeypatch.delattr(torch, "_fused_adam_")
+    else:
+        monkeypatch.setattr(torch, "_fused_adam_", broken)
+
+
+def other_arguments(parameters, state, *, lr):
+    raise AssertionError("called with arguments it does not have")
+
+
+def nothing(*args, **kwargs):
+    """A kernel that leaves the weights as they are."""
+
+
+def on_no_such_device(*args, **kwargs):
+    raise NotImplementedError("Could not run 'aten::_fused_adam_' with arguments from this backend")
+
+
+@pytest.fixture
+def asked_again():
+    """What this torch has is found out anew before the next test."""
+    yield
+    has_fused_adam.cache_clear()
+
+
+@pytest.mark.parametrize("broken", [None, other_arguments, nothing, on_no_such_device])
+@pytest.mark.parametrize("settings", [Adam(0.01, schedule="cosine"), Adam(0.01, betas=(0.0, 0.99), eps=1e-3)])
+@pytest.mark.usefixtures("asked_again")
+def test_without_the_private_kernel_the_parameters_are_the_same(monkeypatch, broken, settings):
+    has_fused_adam.cache_clear()
+    assert has_fused_adam("cpu"), "the pinned torch has the kernel: what follows compares two ways"
+    source = torch.Generator().manual_seed(0)
+    start = {"w": torch.randn(3, 4, generator=source), "b": torch.randn(4, generator=source)}
+    gradients = [[torch.randn(4, 3, generator=source).t(), torch.randn(4, generator=source)] for _ in range(40)]
+
+    def trained():
+        weights = {name: value.clone().requires_grad_() for name, value in start.items()}
+        optimiser = Optimiser(settings, weights)
+        for number, gradient in enumerate(gradients):
+            optimiser.schedule(number / len(gradients))
+            optimiser.step(gradient)
+        return {**optimiser.state(), **{name: weight.detach() for name, weight in weights.items()}}
+
+    fused = trained()
+    no_kernel(monkeypatch, broken)
+    plain = trained()
+    assert not has_fused_adam("cpu")
+    assert plain.keys() == fused.keys()
+    for name, value in fused.items():
+        torch.testing.assert_close(plain[name], value, rtol=2e-6, atol=2e-6)
 
 
 @pytest.mark.parametrize("lead", [0, 1])

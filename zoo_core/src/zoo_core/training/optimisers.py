@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -40,28 +41,25 @@ class Optimiser:
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Apply gradients, in the order of the parameters."""
+        self._steps.add_(1.0)
+        if not has_fused_adam(self._steps.device.type):
+            self._plain_step(gradients)
+            return
         # Fused Adam reads memory in order and ignores strides: a transposed gradient would move the wrong weights.
         ordered = [
             gradient if gradient.stride() == live.stride() else torch.empty_like(live).copy_(gradient)
             for live, gradient in zip(self._live, gradients, strict=True)
         ]
-        self._steps.add_(1.0)
-        # Not torch.optim.Adam: its bookkeeping takes four times as long as this, its own kernel.
-        torch._fused_adam_(
-            self._live,
-            ordered,
-            self._mean,
-            self._square,
-            [],
-            [self._steps] * len(ordered),
-            lr=self._rate,
-            beta1=self.settings.betas[0],
-            beta2=self.settings.betas[1],
-            eps=self.settings.eps,
-            weight_decay=0.0,
-            amsgrad=False,
-            maximize=False,
-        )
+        _fused_adam(self._live, ordered, self._mean, self._square, self._steps, self._rate, self.settings)
+
+    def _plain_step(self, gradients: Sequence[Tensor]) -> None:
+        """The same in public operations: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², θ ← θ − lr · m̂ / (√v̂ + ε)."""
+        beta1, beta2 = self.settings.betas
+        first, second = (_bias_correction(beta, self._steps) for beta in (beta1, beta2))
+        for live, gradient, mean, square in zip(self._live, gradients, self._mean, self._square, strict=True):
+            mean.mul_(beta1).add_(gradient, alpha=1.0 - beta1)
+            square.mul_(beta2).addcmul_(gradient, gradient, value=1.0 - beta2)
+            live.sub_(mean / first * self._rate / ((square / second).sqrt() + self.settings.eps))
 
     def state(self) -> dict[str, Tensor]:
         """`<parameter>/<exp_avg|exp_avg_sq|step>` → tensor; empty before the first step."""
@@ -87,6 +85,52 @@ class Optimiser:
             mean.copy_(state[f"{name}/exp_avg"])
             square.copy_(state[f"{name}/exp_avg_sq"])
             self._steps.copy_(state[f"{name}/step"])
+
+
+@functools.cache
+def has_fused_adam(device: str) -> bool:
+    """Whether this torch has Adam's fused kernel on a kind of device, as it is called here. It is no public name: other
+    versions may lack it or take other arguments, and then public operations do the same, slower.
+    """
+    one = torch.ones(1, device=device)
+    live, mean, square = (torch.zeros_like(one) for _ in range(3))
+    try:
+        _fused_adam([live], [one], [mean], [square], one[0].clone(), 0.5, Adam(0.5))
+    except (AttributeError, TypeError, RuntimeError):
+        return False
+    return abs(float(live) + 0.5) < 1e-3
+
+
+def _fused_adam(
+    live: list[Tensor],
+    gradients: list[Tensor],
+    mean: list[Tensor],
+    square: list[Tensor],
+    steps: Tensor,
+    rate: float | Tensor,
+    settings: Adam,
+) -> None:
+    """The kernel of `torch.optim.Adam(fused=True)` without its bookkeeping, which takes four times as long."""
+    torch._fused_adam_(
+        live,
+        gradients,
+        mean,
+        square,
+        [],
+        [steps] * len(live),
+        lr=rate,
+        beta1=settings.betas[0],
+        beta2=settings.betas[1],
+        eps=settings.eps,
+        weight_decay=0.0,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _bias_correction(beta: float, steps: Tensor) -> Tensor:
+    """1 − βᵗ, exact to the last places where β is close to 1."""
+    return -torch.expm1(steps * (math.log(beta) if beta else -math.inf))
 
 
 def learning_rate(settings: Adam, progress: float) -> float:
