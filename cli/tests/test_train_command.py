@@ -198,6 +198,23 @@ def test_render_writes_an_animation(zoo):
     assert len(frames) >= 8  # equal neighbours are merged into one that lasts longer
     assert (frames[0] != frames[4]).any()
     assert "2 episodes" in out
+    assert "drawing policy.gif: 18 of 18 steps" in err
+    assert "--steps" not in err
+
+
+def test_render_draws_no_more_steps_than_asked_and_says_what_draws_more(zoo, monkeypatch):
+    zoo(*TRAIN, "--quiet")
+    code, out, err = zoo(
+        "render", str(run_folder()), "--episodes", "1", "--steps", "4", "--every", "2", "--out", "a.gif"
+    )
+    assert code == 0, err
+    assert "a.gif: 1 episode, 3 pictures" in out
+    assert "whole episodes" not in err  # it was asked for
+    monkeypatch.setattr("zoo_cli.frames.LONG", 5)
+    code, out, err = zoo("render", str(run_folder()), "--out", "b.gif")
+    assert code == 0, err
+    assert "b.gif: 1 episode, 6 pictures" in out
+    assert "only the first 5 steps of each; whole episodes with --steps 9 --every 2" in err
 
 
 def test_render_takes_a_folder_that_holds_one_run_and_names_the_runs_of_another(zoo):

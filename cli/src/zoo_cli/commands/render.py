@@ -14,24 +14,38 @@ from zoo_core.errors import UsageError
     "render",
     epilog="\b\nExamples:\n"
     "  zoo render runs/mpe-cn/expert/bc/seed0-1a2b3c4d\n"
-    "  zoo render runs/mpe-cn/expert/bc/seed0-1a2b3c4d --out policy.mp4 --episodes 5",
+    "  zoo render runs/mpe-cn/expert/bc/seed0-1a2b3c4d --out policy.mp4 --episodes 5\n"
+    "  zoo render runs/mamujoco-hopper-3x1/expert/bc/seed0-1a2b3c4d --steps 1000 --every 5",
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="GIF or MP4.  [default: RUN/policy.gif]")
-@click.option("--episodes", type=click.IntRange(min=1, max=100), default=3, show_default=True)
-@click.option("--fps", type=click.IntRange(min=1, max=60), default=10, show_default=True, help="Frames per second.")
-def render(run: Path, out: Path | None, episodes: int, fps: int) -> None:
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1, max=100),
+    help="How many.  [default: 3, or 1 if they may be longer than 200 steps]",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Draw at most so many steps of each episode.  [default: 200]")
+@click.option("--every", type=click.IntRange(min=1), help="Draw only every N-th step.  [default: 1]", metavar="N")
+@click.option(
+    "--fps",
+    type=click.IntRange(min=1, max=60),
+    help="Pictures per second.  [default: 10, or 20 if episodes may be longer than 200 steps]",
+)
+def render(
+    run: Path, out: Path | None, episodes: int | None, steps: int | None, every: int | None, fps: int | None
+) -> None:
     """Draw a trained policy acting.
 
-    RUN is a run folder, or a folder that holds just one. The episodes are the first of its final score. Needs no
-    screen.
+    RUN is a run folder, or a folder that holds just one. The episodes are the first of its final score; of long ones
+    the beginning is drawn unless --steps says more. Needs no screen.
     """
     if out is not None:
         _require_writer(out)
-    import imageio.v3 as imageio
     import torch
 
-    from zoo_cli.frames import episode_frames
+    from zoo_cli.animation import animation
+    from zoo_cli.dataset_progress import progress_bar, stopped_by_sigterm
+    from zoo_cli.frames import Footage, episode_pictures
     from zoo_core.evaluation import FINAL_FIRST_SEED
     from zoo_core.plugins import load_zoo
     from zoo_core.training import find_runs, load_policy
@@ -44,20 +58,29 @@ def render(run: Path, out: Path | None, episodes: int, fps: int) -> None:
     target = out or folder / "policy.gif"
     torch.set_num_threads(1)
     policy = load_policy(folder, load_zoo(), lambda text: click.echo(f"warning: {text}", err=True))
-    frames = []
-    for episode in range(episodes):
-        frames += episode_frames(policy.algorithm, policy.env, FINAL_FIRST_SEED + episode, hold=fps // 2)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.stem}.partial{target.suffix}")
-    try:
-        if target.suffix == ".gif":
-            imageio.imwrite(partial, frames, duration=1000 / fps, loop=0)
-        else:
-            imageio.imwrite(partial, frames, fps=fps, macro_block_size=1)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    click.echo(f"{target}: {episodes} episodes, {len(frames)} frames")
+    env = policy.env.load()(1)
+    footage = Footage.of(env.team.episode_limit, episodes, steps, every, fps)
+    total, pictures, cut = footage.episodes * footage.steps, 0, 0
+    with (
+        stopped_by_sigterm(),
+        progress_bar(f"drawing {target.name}", "steps") as progress,
+        animation(target, footage.fps) as add,
+    ):
+        for episode in range(footage.episodes):
+            seed, step = FINAL_FIRST_SEED + episode, 0
+            for step, picture in episode_pictures(policy.algorithm, env, seed, footage.steps, footage.every):
+                add(picture)
+                pictures += 1
+                progress(episode * footage.steps + step, total)
+            for _ in range(footage.fps // 2):  # so that an ending can be seen
+                add(picture)
+            cut += footage.cut and step == footage.steps
+            progress((episode + 1) * footage.steps, total)
+    what = f"{footage.episodes} episode{'s' if footage.episodes > 1 else ''}"
+    click.echo(f"{target}: {what}, {pictures} pictures, {target.stat().st_size / 1e6:.1f} MB")
+    if cut and steps is None:
+        whole = f"--steps {footage.limit} --every {-(-footage.limit // footage.steps)}"
+        click.echo(f"only the first {footage.steps} steps of each; whole episodes with {whole}", err=True)
 
 
 def _require_writer(target: Path) -> None:
