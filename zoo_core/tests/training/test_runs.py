@@ -28,7 +28,7 @@ from zoo_core.errors import (
     UsageError,
 )
 from zoo_core.plugins import Offer, Zoo
-from zoo_core.training import RunFolder, load_policy, phase_cache, train
+from zoo_core.training import RunFolder, load_policy, manifest, phase_cache, train
 from zoo_core.training.events import Evaluated, Finished, Note, Progress, Started
 from zoo_core.training.interrupts import RunInterrupted, Stop
 
@@ -170,12 +170,34 @@ def test_another_setting_is_another_run(ask):
 def test_changed_code_is_refused_unless_allowed_and_then_recorded(ask, monkeypatch):
     folder = interrupted(ask(), 10)
     monkeypatch.setattr("zoo_core.training.manifest.source_hash", lambda package: "f" * 64)
-    with pytest.raises(RunError, match=r"zoo-toy: 0.1.0 .* → 0.1.0 ffff.*--allow-changed"):
+    with pytest.raises(
+        RunError, match=r"zoo-core's source: .* → ffff.*zoo-toy: 0.1.0 .* → 0.1.0 ffff.*--allow-changed"
+    ):
         train(ask())
     train(ask(allow_changed=True))
-    changes = RunFolder(folder).manifest["changes"]
-    assert len(changes) == 1
-    assert "zoo-toy" in changes[0]["changed"][0]
+    (change,) = RunFolder(folder).manifest["changes"]
+    assert [text.partition(":")[0] for text in change["changed"]] == ["zoo-core's source", "zoo-toy"]
+
+
+def test_a_change_of_the_core_alone_is_refused_by_name(ask, monkeypatch):
+    interrupted(ask(), 10)
+    honest = manifest.source_hash
+    monkeypatch.setattr(manifest, "source_hash", lambda package: "f" * 64 if package == "zoo_core" else honest(package))
+    with pytest.raises(RunError, match=r"begun with something else: zoo-core's source: [0-9a-f]{16} → f{16}\. "):
+        train(ask())
+
+
+def test_a_run_begun_before_the_core_was_recorded_goes_on_with_a_warning_and_is_held_to_it_from_then_on(ask):
+    folder = RunFolder(interrupted(ask(), 10))
+    recorded = folder.manifest
+    core = recorded.pop("core")["zoo-core's source"]
+    (folder.path / "manifest.json").write_text(json.dumps(recorded))
+    events = []
+    train(ask(), observer=events.append)
+    (warning,) = [event.text for event in events if isinstance(event, Note) and event.warning]
+    assert f"cannot be told (zoo-core's source: not recorded → {core})" in warning
+    assert folder.manifest["core"] == {"zoo-core's source": core}
+    assert folder.manifest["changes"][0]["changed"] == [f"zoo-core's source: not recorded → {core}"]
 
 
 def test_modes_left_open_are_those_the_run_began_with(ask):

@@ -1,4 +1,4 @@
-"""What a run was made with: versions and hashes of plugins, the data, the machine, the modes."""
+"""What a run was made with: versions, hashes of the sources of core and plugins, the data, the machine, the modes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("zoo-core", "torch", "numpy", "safetensors")
-COMPARED = ("versions", "plugins", "dataset", "modes", "seeds_together")
+COMPARED = ("versions", "core", "plugins", "dataset", "modes", "seeds_together")
 """The parts that must be equal for a resumed run to be the run."""
+LATER = ("core",)
+"""Those that runs begun earlier did not record: what it was cannot be told, and they go on with a warning."""
 
 
 def make_manifest(
@@ -25,6 +27,7 @@ def make_manifest(
         "format": 1,
         "created": now(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "core": {"zoo-core's source": source_hash("zoo_core")[:16]},
         "plugins": plugin_records(packages),
         "dataset": dict(dataset),
         "modes": dict(modes),
@@ -38,9 +41,11 @@ def make_manifest(
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two manifests in a way that can change the result, in words."""
+    """What differs between two manifests in a way that can change the result, in words; not what `unrecorded` names."""
     found: list[str] = []
     for part in COMPARED:
+        if part in LATER and part not in old:
+            continue
         before, after = old.get(part), new.get(part)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += [
@@ -51,6 +56,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         elif before != after:
             found.append(f"{part}: {before} → {after}")
     return found
+
+
+def unrecorded(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What an earlier run did not record and one begun now does, in words."""
+    return [f"{name}: not recorded → {value}" for part in LATER if part not in old for name, value in new[part].items()]
 
 
 def plugin_records(packages: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from zoo_core.errors import RunError, ZooError
 from zoo_core.training.events import Building, Event, Failed, Finished, Note, Observer, ignore
 from zoo_core.training.folder import RunFolder, find_run, require_same
 from zoo_core.training.interrupts import RunInterrupted, Stop
-from zoo_core.training.manifest import differences, make_manifest, now
+from zoo_core.training.manifest import differences, make_manifest, now, unrecorded
 from zoo_core.training.memory import memory_explained
 from zoo_core.training.modes import Modes, choose_compile, choose_device, choose_graph
 from zoo_core.training.plan import Plan, TrainRequest, make_plan
@@ -143,16 +143,21 @@ def _settle(
         if not folder.exists:
             continue
         require_same(folder, identity)
-        changed = differences(folder.manifest, manifest)
-        if not changed:
+        changed, unknown = differences(folder.manifest, manifest), unrecorded(folder.manifest, manifest)
+        if not changed and not unknown:
             continue
-        if not plan.request.allow_changed:
+        if changed and not plan.request.allow_changed:
             raise RunError(
                 f"{folder.path} was begun with something else: {'; '.join(changed)}. Its result would be neither's."
                 " Go on all the same with --allow-changed (the run records it), or start another with --again"
             )
-        folder.record_change({"when": now(), "changed": changed}, {**manifest, "created": folder.manifest["created"]})
-        observer(Note(f"seed {seed} goes on with changes: {'; '.join(changed)}", warning=True))
+        record = {"when": now(), "changed": [*unknown, *changed]}
+        folder.record_change(record, {**manifest, "created": folder.manifest["created"]})
+        if unknown:
+            text = "began before runs recorded all of their code and goes on; whether it changed cannot be told"
+            observer(Note(f"seed {seed} {text} ({'; '.join(unknown)})", warning=True))
+        if changed:
+            observer(Note(f"seed {seed} goes on with changes: {'; '.join(changed)}", warning=True))
     return modes, manifest
 
 
