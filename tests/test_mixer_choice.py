@@ -8,7 +8,7 @@ import torch
 
 from zoo_core import MixerEntry, Source, UsageError, load_zoo
 from zoo_core.compatibility import missing, require_mixer
-from zoo_core.errors import IncompatiblePair
+from zoo_core.errors import IncompatiblePair, UnknownName
 from zoo_core.plugins import Offer, Zoo
 from zoo_core.testing import GAMES, game_dataset, tiny_config, tiny_dataset, tiny_learner
 from zoo_core.training import RunFolder, TrainRequest, load_policy, train
@@ -82,6 +82,8 @@ def test_the_mixer_asked_for_is_recorded_and_makes_another_run(run, given):
 def test_two_mixers_are_one_too_many(run):
     with pytest.raises(UsageError, match="name one mixer"):
         run(mixer="linear", settings={"mixer": "vdn"})
+    with pytest.raises(UsageError, match="--set: mixer takes the name of one, not 3"):
+        run(settings={"mixer": 3})
 
 
 @pytest.mark.parametrize("algorithm", [a for a in MIXING if "linear" in a.mixer], ids=lambda a: a.name)
@@ -92,6 +94,34 @@ def test_qmix_is_refused_by_what_takes_local_weights_with_the_reason_and_what_to
     ) as refused:
         require_mixer(algorithm, qmix, MIXERS)
     assert refused.value.exit_code == 2
+
+
+def test_a_config_file_may_name_the_mixer_and_the_command_line_counts_more(run, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("mixer: vdn\nhidden: 4\n")
+    folder = run(config_file=str(file))
+    assert recorded(folder) == ("vdn", "file mine.yaml")
+    assert RunFolder(folder).manifest["changes"] == []
+    assert recorded(run(config_file=str(file), settings={"mixer": "linear"})) == ("linear", "--mixer")
+    assert run(mixer="vdn") == folder  # the same run, whoever says it
+
+
+@pytest.mark.parametrize(
+    ("algo", "line", "error", "message"),
+    [
+        ("omiga", "qmix", IncompatiblePair, r"qmix is not linear(.|\n)*The mixer is named in .*mine.yaml"),
+        ("bc", "linear", IncompatiblePair, r"bc takes no mixer(.|\n)*The mixer is named in .*mine.yaml"),
+        ("omiga", "vdm", UnknownName, r"no mixer is called 'vdm'. Did you mean 'vdn'(.|\n)*named in .*mine.yaml"),
+        ("omiga", "3", UsageError, r"mine.yaml: mixer takes the name of one, not 3; see `zoo list mixers`"),
+        ("omiga", "", UsageError, r"mine.yaml: mixer takes the name of one, not None"),
+    ],
+)
+def test_a_mixer_of_a_config_file_is_refused_as_one_of_the_command_line(run, tmp_path, algo, line, error, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"mixer: {line}\n")
+    with pytest.raises(error, match=message):
+        run(algo=algo, config_file=str(file))
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_the_refusal_comes_before_anything_is_written(run, tmp_path):

@@ -13,7 +13,7 @@ An algorithm's `Config` is a frozen dataclass whose fields are made with `settin
         continuous: {layer_norm: {value: true, reason: "…"}}
 
 Values resolve in this order, the last wins: dataclass → action kind → environment × quality → the environment's hints →
-a config file → `--set key=value`.
+a config file → `--set key=value`. `mixer` may stand among the last two and is no setting: it names the mixer.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ import yaml
 
 from zoo_core.entries import AlgorithmEntry, EnvEntry
 from zoo_core.errors import PluginError, SettingError, did_you_mean
+
+MIXER = "mixer"
+"""Among a file's settings or `--set`'s: the name of the mixer."""
 
 
 def setting(
@@ -148,15 +151,20 @@ def resolve(
                 put(f"{section}: {env.name}/{key}", (body.get(env.name) or {}).get(key) or {}, sourced=True)
     put(f"hints of {env.name}", {k: v for k, v in env.hints.items() if k in defaults}, sourced=False)
     if file is not None:
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise SettingError(f"cannot read the config file {file}: {error}") from error
-        if not isinstance(loaded, dict):
-            raise SettingError(f"{file} must hold `setting: value` lines")
-        put(f"file {file.name}", loaded, sourced=False)
+        put(f"file {file.name}", {k: v for k, v in read_config_file(file).items() if k != MIXER}, sourced=False)
     put("--set", overrides or {}, sourced=False)
     return Resolved(chosen, config_type(**values), origins)
+
+
+def read_config_file(file: Path) -> dict[str, Any]:
+    """What a `--config` file holds, unchecked. Raises `SettingError`."""
+    try:
+        loaded = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingError(f"cannot read the config file {file}: {error}") from error
+    if not isinstance(loaded, dict):
+        raise SettingError(f"{file} must hold `setting: value` lines")
+    return loaded
 
 
 def parse_assignments(assignments: Sequence[str], option: str = "--set") -> dict[str, Any]:

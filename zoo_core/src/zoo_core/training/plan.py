@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_core.algorithms import Statistics
 from zoo_core.compatibility import require_mixer, require_pair
-from zoo_core.config import Resolved, qualities_with_settings, resolve
+from zoo_core.config import MIXER, Resolved, qualities_with_settings, read_config_file, resolve
 from zoo_core.data import Dataset, resolve_dataset
 from zoo_core.entries import CONTINUOUS, DISCRETE, AlgorithmEntry, EnvEntry, MixerEntry, ReferenceScores
 from zoo_core.errors import IncompatiblePair, UsageError, did_you_mean
@@ -33,7 +33,8 @@ class TrainRequest:
             quality whose settings hold.
         dataset: instead of env and quality: a name, a folder or `minari:<id>`.
         preset, config_file, settings: see `zoo_core.config.resolve`.
-        mixer: a mixer's name, for algorithms that take one; among `settings`, `mixer` means the same.
+        mixer: a mixer's name, for algorithms that take one; among `settings`, `mixer` means the same, and so does a
+            line of the config file where neither says it.
         iterations: the budget; None takes the config's.
         seeds: one run each.
         jobs: how many runs side by side, each in a process of its own.
@@ -84,12 +85,12 @@ class TrainRequest:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, not {value}")
-        if "mixer" in self.settings:
-            named = self.settings["mixer"]
-            if not isinstance(named, str) or (self.mixer and self.mixer != named):
+        if MIXER in self.settings:
+            named = _mixer_name(self.settings[MIXER], "--set")
+            if self.mixer and self.mixer != named:
                 raise UsageError(f"mixer={named!r} and --mixer {self.mixer!r}: name one mixer, see `zoo list mixers`")
             object.__setattr__(self, "mixer", named)
-            object.__setattr__(self, "settings", {k: v for k, v in self.settings.items() if k != "mixer"})
+            object.__setattr__(self, "settings", {k: v for k, v in self.settings.items() if k != MIXER})
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise UsageError(f"seeds must be different and not negative, not {list(self.seeds)}")
 
@@ -106,7 +107,8 @@ class Plan:
     """A request with its names looked up, its data opened and its settings resolved.
 
     `packages`: the plugins involved and the packages an environment wraps, distribution → package. `offered`: the
-    qualified name of each kind of entry.
+    qualified name of each kind of entry. `mixer_origin`: who chose the mixer, as `config.json` says it; None without
+    one.
     """
 
     request: TrainRequest
@@ -117,6 +119,7 @@ class Plan:
     dataset: Dataset
     packages: Mapping[str, str]
     offered: Mapping[str, str]
+    mixer_origin: str | None = None
 
     @property
     def config(self) -> Any:
@@ -135,16 +138,6 @@ class Plan:
     def parent(self) -> Path:
         """The folder of this algorithm's runs on this dataset."""
         return Path(self.request.out) / slug(self.env.name) / slug(self.quality) / slug(self.algorithm.name)
-
-    @property
-    def mixer_origin(self) -> str | None:
-        """Who chose the mixer, as `config.json` says it; None without one."""
-        if self.mixer is None:
-            return None
-        if self.request.mixer:
-            return "--mixer"
-        named = self.mixer.name == self.algorithm.default_mixer
-        return f"the default of {self.algorithm.name}" if named else "the first installed that fits"
 
     def statistics(self) -> Statistics | None:
         """The dataset's, if the algorithm asks for them."""
@@ -213,7 +206,7 @@ def make_plan(
         raise UsageError("say what to train on: --env NAME (see `zoo list envs`) or --dataset NAME")
     env = zoo.find("env", request.env or (dataset.team.env if dataset else ""))
     require_pair(algorithm, env, (o.entry for o in zoo.algorithms), (o.entry for o in zoo.envs))
-    mixer = _mixer(request, algorithm, zoo)
+    mixer, mixer_name, mixer_origin = _mixer(request, algorithm, zoo)
     kinds = [kind for kind in env.gives if kind in (CONTINUOUS, DISCRETE) and kind in algorithm.actions]
     name = "" if dataset else _dataset_name(request, env, zoo)
     resolved = resolve(
@@ -230,12 +223,12 @@ def make_plan(
         dataset = _open(name, building, note)
     _require_team(env, dataset)
     wanted = [("algorithm", request.algo), ("env", request.env or env.name)]
-    wanted += [("mixer", request.mixer or mixer.name)] if mixer else []
+    wanted += [("mixer", mixer_name)] if mixer else []
     offers = {kind: zoo.find_offer(kind, wanted_name) for kind, wanted_name in wanted}
     packages = {o.distribution: o.entry.factory.partition(":")[0].partition(".")[0] for o in offers.values()}
     packages |= distributions_of(env.modules)
     offered = {kind: offer.qualified_name for kind, offer in offers.items()}
-    return Plan(request, algorithm, env, mixer, resolved, dataset, packages, offered)
+    return Plan(request, algorithm, env, mixer, resolved, dataset, packages, offered, mixer_origin)
 
 
 def _overrides(request: TrainRequest) -> dict[str, Any]:
@@ -289,21 +282,52 @@ def _open(name: str, building: Callable[[str, int, int], None] | None, note: Cal
     return resolve_dataset(name, progress=progress, waiting=note)
 
 
-def _mixer(request: TrainRequest, algorithm: AlgorithmEntry, zoo: Zoo) -> MixerEntry | None:
-    """The mixer asked for; else, for an algorithm that takes one, its default or, that missing, the first that fits."""
-    if request.mixer:
-        mixer = zoo.find("mixer", request.mixer)
-        require_mixer(algorithm, mixer, (o.entry for o in zoo.mixers))
-        return mixer
+def _mixer(
+    request: TrainRequest, algorithm: AlgorithmEntry, zoo: Zoo
+) -> tuple[MixerEntry, str, str] | tuple[None, str, None]:
+    """The mixer asked for; else, for an algorithm that takes one, its default or, that missing, the first that fits.
+
+    With the name it was found by and who chose it.
+    """
+    name, origin = _mixer_asked_for(request)
+    if name:
+        try:
+            mixer = zoo.find("mixer", name)
+            require_mixer(algorithm, mixer, (o.entry for o in zoo.mixers))
+        except UsageError as error:
+            if not request.mixer:
+                error.args = (f"{error}\nThe mixer is named in {request.config_file}",)
+            raise
+        return mixer, name, origin
     if algorithm.mixer is None:
-        return None
+        return None, "", None
     fitting = [o.entry for o in zoo.mixers if set(algorithm.mixer) <= set(o.entry.traits)]
     if not fitting:
         raise IncompatiblePair(
             f"{algorithm.name} requires a mixer that is {' and '.join(algorithm.mixer) or 'any'}, and none is"
             " installed: `zoo list mixers --available` says how to install one"
         )
-    return next((mixer for mixer in fitting if mixer.name == algorithm.default_mixer), fitting[0])
+    for mixer in fitting:
+        if mixer.name == algorithm.default_mixer:
+            return mixer, mixer.name, f"the default of {algorithm.name}"
+    return fitting[0], fitting[0].name, "the first installed that fits"
+
+
+def _mixer_asked_for(request: TrainRequest) -> tuple[str, str]:
+    """Its name and who says it, both empty if nobody does. The command line counts more than the file."""
+    if request.mixer:
+        return request.mixer, "--mixer"
+    file = Path(request.config_file)
+    given = read_config_file(file) if request.config_file else {}
+    if MIXER not in given:
+        return "", ""
+    return _mixer_name(given[MIXER], str(file)), f"file {file.name}"
+
+
+def _mixer_name(given: Any, where: str) -> str:
+    if not isinstance(given, str) or not given:
+        raise UsageError(f"{where}: mixer takes the name of one, not {given!r}; see `zoo list mixers`")
+    return given
 
 
 def _require_team(env: EnvEntry, dataset: Dataset) -> None:
