@@ -134,12 +134,12 @@ def test_the_released_loss_leaves_f_and_the_advantage_out_of_the_gradient(team):
     for b in range(B):
         w, _ = credit_of(alg.mixer, batch.state[b])
         for i in range(team.n):
-            share = w[i].detach() * (q[b, i].detach() - value[b, i])
-            x = (share - level) / ALPHA
+            local = w[i].detach() * (q[b, i].detach() - value[b, i])
+            x = (local - level) / ALPHA
             weight = torch.exp(x) if x < 0 else x + 1
             below += bool(x < 0)
             penalty = torch.exp(x) * (x - 1) + 1 if x < 0 else x**2 / 2  # f(w*), as the official code writes it
-            gain = weight * (share.detach() - level) - ALPHA * penalty.detach()
+            gain = weight * (local.detach() - level) - ALPHA * penalty.detach()
             expected = expected + (gain + (1 - 0.99) * initial[b, i]) / cells
     assert 0 < below < cells
     found = alg.released_value_loss(batch, {}).value
@@ -170,7 +170,7 @@ def test_policies_clone_by_the_ratio_of_visits(team, gradient, most_weight):
     alg, batch = make(team, gradient=gradient, most_weight=most_weight)
     with torch.no_grad():
         alg.value_level.fill_(alg.advantage(batch).mean())
-        alg.weight_level.fill_(alg.target_shares(batch).mean())
+        alg.weight_level.fill_(alg.local_advantages(batch).mean())
     q, value = alg.target_critic(batch.obs, batch.action), alg.value(batch.obs)
     expected, seen = 0.0, []
     for b in range(B):
@@ -178,8 +178,8 @@ def test_policies_clone_by_the_ratio_of_visits(team, gradient, most_weight):
             weights = [ratio((naive_advantage(alg, batch, b) - alg.value_level[0]) / ALPHA, "soft-chi2")]
         else:
             w, _ = credit_of(alg.target_mixer, batch.state[b])
-            shares = [w[i] * (q[b, i] - value[b, i]) for i in range(team.n)]
-            weights = [ratio((share - alg.weight_level[0]) / ALPHA, "soft-chi2") for share in shares]
+            parts = [w[i] * (q[b, i] - value[b, i]) for i in range(team.n)]
+            weights = [ratio((part - alg.weight_level[0]) / ALPHA, "soft-chi2") for part in parts]
         weights = [min(float(weight), most_weight or math.inf) for weight in weights]
         seen += weights
         for i in range(team.n):
@@ -195,7 +195,7 @@ def test_the_released_level_makes_the_agents_weights_one_on_average():
         optimiser.zero_grad()
         alg.weight_level_loss(batch, {}).value.backward()
         optimiser.step()
-    weights = ratio((alg.target_shares(batch) - alg.weight_level) / ALPHA, "soft-chi2")
+    weights = ratio((alg.local_advantages(batch) - alg.weight_level) / ALPHA, "soft-chi2")
     assert float(weights.mean()) == pytest.approx(1.0, abs=1e-3)
 
 

@@ -217,7 +217,6 @@ def test_a_mixer_is_built_for_the_state_that_batches_give():
     assert mixer_of(Sum, team).state_size == joint_state(batch).shape[1] == joint_state_size(team) == 12
     torch.testing.assert_close(joint_next_state(batch), batch.next_obs.flatten(1))
     assert mixer_of(Sum, team).outputs == 1
-    assert mixer_of(Sum, team, outputs=3).outputs == 3
 
 
 def test_states_of_every_agents_own_stand_side_by_side():

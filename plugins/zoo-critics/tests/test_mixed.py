@@ -1,4 +1,4 @@
-"""What ICQ, BCQ-MA, CQL-MA and ComaDICE share: rewards, ends of episodes, the mixer. Losses have tests of their own."""
+"""What the family of mixed values has in common: rewards, ends of episodes, the mixer. Losses are tested elsewhere."""
 
 import dataclasses
 
@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from zoo_core import Phase, ZooError
-from zoo_critics import AgentCritics, MixedAlgorithm, MixedConfig, reward_scale
+from zoo_critics import AgentCritics, MixedConfig, ScaledMixedAlgorithm, reward_scale
 from zoo_critics.testing_mixed import CONTINUOUS, DISCRETE, REWARD_STD, made, mixed, mixed_batch, statistics_of
 
 B = 10
 
 
-class Bare(MixedAlgorithm):
+class Bare(ScaledMixedAlgorithm):
     Config = MixedConfig
 
     def __init__(self, team, config, *, statistics=None, mixer=None):

@@ -151,8 +151,8 @@ def test_weights_are_one_on_average_and_do_not_feel_a_constant(team):
     alg, batch = make(team)
     weight = alg.weights(batch)
     torch.testing.assert_close(weight.mean(0), torch.ones(team.n))
-    shifted = alg.share(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)) + 1000.0)
-    plain = alg.share(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)))
+    shifted = alg.batch_softmax(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)) + 1000.0)
+    plain = alg.batch_softmax(torch.randn(B, 2, generator=torch.Generator().manual_seed(0)))
     torch.testing.assert_close(shifted, plain, rtol=1e-3, atol=1e-4)
 
 

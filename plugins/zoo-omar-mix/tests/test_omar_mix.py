@@ -6,16 +6,17 @@ import math
 import pytest
 import torch
 
-from zoo_core import Mixer, SettingError, TeamSpec, Update, generator
+from zoo_core import SettingError, TeamSpec, Update, generator
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
 from zoo_critics.testing import discrete_batch, draw, perturb, random_batch
+from zoo_critics.testing_mixed import LinearMixer
 from zoo_omar_mix.algorithm import OMARMix
 from zoo_omar_mix.config import OMARMixConfig
 from zoo_omar_mix.plugin import zoo_algorithms
 from zoo_omar_mix.search import best_action
 
-B, DISCOUNT, ALPHA, SHARE = 8, 0.9, 0.6, 0.3
+B, DISCOUNT, ALPHA, C = 8, 0.9, 0.6, 0.3
 CONTINUOUS = TeamSpec(
     "test", ("a", "b", "c"), (4, 4, 3), (2, 2, 1), action_low=-0.5, action_high=1.0, state_kind="stored", state_size=12
 )
@@ -24,24 +25,10 @@ TEAMS = pytest.mark.parametrize("team", [CONTINUOUS, DISCRETE], ids=["continuous
 SIZES = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 
 
-class Plain(Mixer):
-    """w = |W s|, b = c·s."""
-
-    def __init__(self, agents, state_size, outputs=1):
-        super().__init__(agents, state_size, outputs)
-        self.w, self.b = torch.nn.Linear(state_size, agents), torch.nn.Linear(state_size, 1)
-
-    def weights(self, state):
-        return self.w(state).abs().unsqueeze(-2), self.b(state)
-
-    def mix(self, values, state):
-        return (self.w(state).abs() * values).sum(-1, keepdim=True) + self.b(state)
-
-
 def make(team=CONTINUOUS, **settings):
     torch.manual_seed(0)
-    given = {"batch_size": B, "hidden": 8, "discount": DISCOUNT, "alpha": ALPHA, "rectification": SHARE, "samples": 3}
-    alg = OMARMix(team, OMARMixConfig(**{**given, **settings}), mixer=Plain)
+    given = {"batch_size": B, "hidden": 8, "discount": DISCOUNT, "alpha": ALPHA, "rectification": C, "samples": 3}
+    alg = OMARMix(team, OMARMixConfig(**{**given, **settings}), mixer=LinearMixer)
     perturb(alg)
     if team.discrete:
         return alg, discrete_batch(team, B), {}
@@ -140,8 +127,8 @@ def test_policies_move_to_the_better_action_and_up_their_own_critic():
             better = bool(its_q[b, i] > q[b, i])
             found += better
             goal = ((0.25 + 0.75 * best[b, i]) * SIZES[i] if better else action[b, i]).detach()
-            expected = expected + SHARE * ((action[b, i] - goal) ** 2).sum() / (B * dims)
-            expected = expected - (1 - SHARE) * q[b, i] / (3 * B)
+            expected = expected + C * ((action[b, i] - goal) ** 2).sum() / (B * dims)
+            expected = expected - (1 - C) * q[b, i] / (3 * B)
     assert 0 < found < 3 * B
     loss = alg.policy_loss(batch, noise)
     torch.testing.assert_close(loss.value, expected, rtol=1e-4, atol=1e-5)
@@ -159,7 +146,7 @@ def test_discrete_policies_move_to_the_best_available_action_and_up_their_own_cr
             there = batch.action_mask[b, i]
             q = alg.critic.of_all_actions(batch.obs)[b, i, there]
             log_policy = torch.log_softmax(alg.policy.net(batch.obs)[b, i, there], -1)
-            own = -SHARE * log_policy[q.argmax()] - (1 - SHARE) * (log_policy.exp() * q).sum()
+            own = -C * log_policy[q.argmax()] - (1 - C) * (log_policy.exp() * q).sum()
             expected = expected + own / (2 * B)
     torch.testing.assert_close(alg.discrete_policy_loss(batch, {}).value, expected)
 

@@ -6,8 +6,9 @@ import math
 import torch
 
 from zoo_core import TeamSpec
-from zoo_core.testing.tiny import PlainMixer
+from zoo_critics import own_dims
 from zoo_critics.testing import discrete_batch, perturb, random_batch
+from zoo_critics.testing_mixed import LinearMixer
 from zoo_omcda.algorithm import OMCDA
 
 B = 10
@@ -23,13 +24,13 @@ def make(team=CONTINUOUS, algorithm=OMCDA, size=B, **settings):
     config = algorithm.Config(
         **{"batch_size": size, "hidden": 8, "alpha": 0.7, "distribution": "tanh-normal", **settings}
     )
-    alg = algorithm(team, config, mixer=PlainMixer)
+    alg = algorithm(team, config, mixer=LinearMixer)
     perturb(alg)
     state, next_state = torch.randn(2, size, 5)
     if team.discrete:
         return alg, dataclasses.replace(discrete_batch(team, size), state=state, next_state=next_state)
     batch = random_batch(team, size)
-    own = (torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)).float()
+    own = own_dims(team).float()
     action = (CENTRE + REACH * batch.action) * own
     return alg, dataclasses.replace(batch, action=action, state=state, next_state=next_state)
 
@@ -56,7 +57,7 @@ def q(module, batch, b, i):
 
 
 def credit(mixer, state):
-    """w [n] and b of `PlainMixer` with one total."""
+    """w [n] and b of `LinearMixer` with one total."""
     return (mixer.w.weight @ state + mixer.w.bias).abs(), (mixer.b.weight @ state + mixer.b.bias)[0]
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from zoo_core.testing import tiny_dataset, tiny_team
-from zoo_core.testing.tiny import PlainMixer, play_out
+from zoo_core.testing.tiny import play_out
 from zoo_core.training import Learner, build_algorithm
+from zoo_critics.testing_mixed import LinearMixer
 from zoo_omcda.plugin import zoo_algorithms
 
 STEPS = ("value_r", "value_c", "critic_r", "critic_c", "policy", "alpha")
@@ -39,7 +40,7 @@ def test_four_updates_follow_the_recorded_losses(kind):
         alpha_budget=None,
         iterations=4,
     )
-    built = build_algorithm(entry, team, config, 0, mixer=PlainMixer)
+    built = build_algorithm(entry, team, config, 0, mixer=LinearMixer)
     learner = Learner([built], [0], tiny_dataset(team, masked=team.discrete).sampler)
     play_out(learner, 3)
     found = [float(metrics[f"{step}/loss"]) for metrics in play_out(learner, 4) for step in STEPS]

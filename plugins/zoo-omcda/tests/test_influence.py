@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Normal, kl_divergence
 
 from zoo_critics.testing import draw
 from zoo_omcda.algorithm import EqualDegrees, RandomDegrees
-from zoo_omcda.influence import Running, categorical_influence, quotient, running, shares
+from zoo_omcda.influence import Running, allocation, categorical_influence, quotient, running
 
 kinds = pytest.mark.parametrize("team", TEAMS, ids=["continuous", "discrete"])
 
@@ -163,22 +163,22 @@ SURE = torch.zeros(3)
 def test_shares_are_a_softmax_whose_mean_size_may_be_taken_out():
     influence = torch.tensor([3.0, -1.0, 2.0])
     exponents = [math.exp(x) for x in influence.tolist()]
-    assert shares(influence, "none", SURE).tolist() == pytest.approx([e / sum(exponents) for e in exponents])
-    torch.testing.assert_close(shares(1e6 * influence, "meanabs", SURE), shares(influence, "meanabs", SURE))
-    torch.testing.assert_close(shares(influence, "meanabs", SURE), torch.softmax(influence / 2, 0))
-    torch.testing.assert_close(shares(torch.zeros(3), "meanabs", SURE), torch.full((3,), 1 / 3))
-    assert bool(torch.isfinite(shares(1e30 * influence, "none", SURE)).all())
+    assert allocation(influence, "none", SURE).tolist() == pytest.approx([e / sum(exponents) for e in exponents])
+    torch.testing.assert_close(allocation(1e6 * influence, "meanabs", SURE), allocation(influence, "meanabs", SURE))
+    torch.testing.assert_close(allocation(influence, "meanabs", SURE), torch.softmax(influence / 2, 0))
+    torch.testing.assert_close(allocation(torch.zeros(3), "meanabs", SURE), torch.full((3,), 1 / 3))
+    assert bool(torch.isfinite(allocation(1e30 * influence, "none", SURE)).all())
 
 
 def test_the_published_shares_know_nothing_of_errors():
     influence = torch.tensor([3.0, -1.0, 2.0])
-    torch.testing.assert_close(shares(influence, "none", SURE + 9.0), torch.softmax(influence, 0))
+    torch.testing.assert_close(allocation(influence, "none", SURE + 9.0), torch.softmax(influence, 0))
 
 
 def test_influences_of_the_size_of_three_standard_errors_are_divided_by_those():
     influence, error = torch.tensor([3.0, -1.0, 2.0]), torch.tensor([4.0, 1.0, 1.0])
-    torch.testing.assert_close(shares(influence, "meanabs", error), torch.softmax(influence / 6, 0))
-    torch.testing.assert_close(shares(influence, "meanabs", error / 4), torch.softmax(influence / 2, 0))
+    torch.testing.assert_close(allocation(influence, "meanabs", error), torch.softmax(influence / 6, 0))
+    torch.testing.assert_close(allocation(influence, "meanabs", error / 4), torch.softmax(influence / 2, 0))
 
 
 def test_noise_around_zero_leaves_shares_nearly_equal_and_the_same_noise_around_a_difference_does_not():
@@ -188,7 +188,7 @@ def test_noise_around_zero_leaves_shares_nearly_equal_and_the_same_noise_around_
         state = Running(torch.zeros(3), torch.zeros(3), torch.zeros(()))
         for t, new in enumerate(noise):
             state = running(state, centre + new, torch.tensor(float(t)), 0.99)
-        return shares(state.mean, "meanabs", state.error)
+        return allocation(state.mean, "meanabs", state.error)
 
     nothing = after(torch.zeros(3))
     assert nothing.max() - nothing.min() < 0.2
@@ -233,7 +233,7 @@ def test_degrees_are_equal_while_warming_up_and_then_shares_of_the_total(team):
         if t < 2:
             torch.testing.assert_close(alg.degrees, torch.full((3,), 0.2))
     error = (alg.influence_variance * alg.influence_squares).sqrt()
-    torch.testing.assert_close(alg.degrees, 0.6 * shares(alg.influence, "meanabs", error))
+    torch.testing.assert_close(alg.degrees, 0.6 * allocation(alg.influence, "meanabs", error))
     assert float(alg.updates) == 3
     assert len(set(alg.degrees.tolist())) == 3
 

@@ -8,7 +8,6 @@ import torch
 from naive_omcda import CONTINUOUS, TEAMS, B, alpha, constraint_credit, credit, each, log_density, make, q, v, z
 
 from zoo_omcda.algorithm import Entangled
-from zoo_omcda.exponential import steady_exp
 
 kinds = pytest.mark.parametrize("team", TEAMS, ids=["continuous", "discrete"])
 
@@ -168,31 +167,6 @@ def test_a_level_beyond_its_bounds_can_come_back_and_goes_no_further():
     torch.testing.assert_close(alg.alpha.detach(), torch.tensor([1e-2, 1e-2, 1e3]))
     (gradient,) = torch.autograd.grad(alg.alpha_loss(batch, {}).value, [alg.log_alpha])
     torch.testing.assert_close(gradient, torch.tensor([-0.2e-2, 0.0, 0.0]))
-
-
-# --- the exponential -----------------------------------------------------------------------------------------------
-
-
-def test_the_exponential_goes_over_into_its_tangent():
-    z = torch.tensor([-200.0, 0.0, 4.999, 5.001, 50.0, 1e6], dtype=torch.float64, requires_grad=True)
-    value = steady_exp(z, 5.0)
-    (slope,) = torch.autograd.grad(value.sum(), [z])
-    e = math.exp(5.0)
-    expected = [0.0, 1.0, math.exp(4.999), e * (1 + 0.001), e * 46, e * (1 + 1e6 - 5)]
-    assert value.tolist() == pytest.approx(expected)
-    assert slope.tolist() == pytest.approx([0.0, 1.0, math.exp(4.999), e, e, e])
-
-
-def test_values_find_an_optimum_that_lies_hundreds_above_them():
-    """Eq. 25 for one state and one action: the optimum is V = Q. A clamped exponent would take V to −∞ instead."""
-    for critic in (200.0, -200.0):
-        value = torch.zeros((), requires_grad=True)
-        optimiser = torch.optim.Adam([value], 1.0)
-        for _ in range(600):
-            optimiser.zero_grad()
-            (steady_exp(critic - value, 5.0) + value).backward()
-            optimiser.step()
-        assert float(value.detach()) == pytest.approx(critic, abs=2.0)
 
 
 def test_huge_advantages_give_finite_losses_and_gradients():

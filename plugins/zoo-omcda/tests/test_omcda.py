@@ -13,8 +13,9 @@ from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
 from zoo_core.errors import IncompatiblePair
 from zoo_core.testing import tiny_dataset, tiny_team
-from zoo_core.testing.tiny import PlainMixer, play_out
+from zoo_core.testing.tiny import play_out
 from zoo_core.training import Learner, build_algorithm
+from zoo_critics.testing_mixed import LinearMixer
 from zoo_omcda.algorithm import OMCDA, Entangled, EqualDegrees, RandomDegrees
 from zoo_omcda.config import EntangledConfig, OMCDAConfig
 from zoo_omcda.mixer import ConstraintMixer
@@ -32,7 +33,7 @@ def names(algorithm):
 def learner(name, seed=0, **settings):
     entry = ENTRIES[name]
     config = entry.load().Config(**SMALL | settings)
-    built = build_algorithm(entry, tiny_team("continuous"), config, seed, mixer=PlainMixer)
+    built = build_algorithm(entry, tiny_team("continuous"), config, seed, mixer=LinearMixer)
     return Learner([built], [seed], tiny_dataset(tiny_team("continuous")).sampler)
 
 
@@ -61,21 +62,21 @@ def test_return_and_constraint_have_rates_of_their_own():
 
 
 def test_the_rate_of_alpha_is_scaled_to_the_budget_unless_it_is_to_be_taken_as_it_is():
-    assert make(alpha_lr=1e-5, alpha_budget=1_000_000, iterations=100_000)[0].alpha_rate == pytest.approx(1e-4)
-    assert make(alpha_lr=1e-5, alpha_budget=None, iterations=100_000)[0].alpha_rate == 1e-5
+    assert make(alpha_lr=1e-5, alpha_budget=1_000_000, iterations=100_000)[0].config.alpha_rate == pytest.approx(1e-4)
+    assert make(alpha_lr=1e-5, alpha_budget=None, iterations=100_000)[0].config.alpha_rate == 1e-5
 
 
 def test_however_short_the_run_alpha_does_not_outrun_the_targets():
     scaled = {"alpha_lr": 1e-5, "alpha_budget": 1_000_000, "tau": 0.005}
-    assert make(**scaled, iterations=400)[0].alpha_rate == pytest.approx(1e-2)
-    assert make(**scaled, iterations=1_000, alpha_lag=20.0)[0].alpha_rate == pytest.approx(2.5e-4)
+    assert make(**scaled, iterations=400)[0].config.alpha_rate == pytest.approx(1e-2)
+    assert make(**scaled, iterations=1_000, alpha_lag=20.0)[0].config.alpha_rate == pytest.approx(2.5e-4)
 
 
 def test_cloning_and_warming_up_are_shares_of_the_budget():
     for iterations in (20_000, 1_000_000):
         alg, _ = make(iterations=iterations, bc_share=0.1, warm_up=0.05)
         assert alg.phases()[0].iterations == iterations // 10
-        assert alg.warm_up_updates == iterations // 20
+        assert alg.config.warm_up_updates == iterations // 20
     assert make(iterations=20_000, bc_iterations=77)[0].phases()[0].iterations == 77
 
 
@@ -270,7 +271,7 @@ def test_the_published_preset_is_algorithm_1_without_our_repairs(name, kind):
     c = resolved(name, "published", kind=kind).config
     assert c.distribution == "tanh-normal"
     assert (c.behaviour, c.alpha_waits, c.alpha_budget, c.influence_norm) == ("frozen", False, None, "none")
-    assert ENTRIES[name].load()(CONTINUOUS, c, mixer=PlainMixer).warm_up_updates == 1000
+    assert ENTRIES[name].load()(CONTINUOUS, c, mixer=LinearMixer).config.warm_up_updates == 1000
 
 
 def test_settings_of_the_constraint_say_that_they_have_no_effect_without_it():

@@ -15,8 +15,8 @@ from torch import Tensor
 from zoo_core import EnvEntry, Source, TeamSpec
 from zoo_core.testing import game_dataset
 from zoo_core.testing.games import Game
-from zoo_core.testing.tiny import PlainMixer
 from zoo_core.training import Learner, build_algorithm
+from zoo_critics.testing_mixed import LinearMixer
 from zoo_omcda import algorithm
 from zoo_omcda.plugin import zoo_algorithms
 
@@ -111,7 +111,7 @@ def trained(name):
     """All seeds in one process; divergences are means over the last 100 updates."""
     entry = ENTRIES[name]
     config = entry.load().Config(**SETTINGS)
-    built = [build_algorithm(entry, TwoPlayers.team, config, seed, mixer=PlainMixer) for seed in SEEDS]
+    built = [build_algorithm(entry, TwoPlayers.team, config, seed, mixer=LinearMixer) for seed in SEEDS]
     learner = Learner(built, SEEDS, data().sampler)
     logged = [learner.step() for _ in range(learner.total)]
     rewards = []

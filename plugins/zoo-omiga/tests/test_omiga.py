@@ -6,11 +6,13 @@ import math
 import pytest
 import torch
 
-from zoo_core import Mixer, SettingError, TeamSpec, Update
+from zoo_core import SettingError, TeamSpec, Update
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
+from zoo_critics import steady_exp
 from zoo_critics.testing import discrete_batch, perturb, random_batch
-from zoo_omiga.algorithm import OMIGA, OMIGAConfig, exponential
+from zoo_critics.testing_mixed import LinearMixer
+from zoo_omiga.algorithm import OMIGA, OMIGAConfig
 from zoo_omiga.plugin import zoo_algorithms
 
 B, ALPHA, DISCOUNT = 10, 0.7, 0.9
@@ -21,24 +23,10 @@ DISCRETE = TeamSpec("test", ("a", "b"), (4, 3), (3, 2), action_kind="discrete", 
 TEAMS = pytest.mark.parametrize("team", [CONTINUOUS, DISCRETE], ids=["continuous", "discrete"])
 
 
-class Plain(Mixer):
-    """w = |W s|, b = c·s."""
-
-    def __init__(self, agents, state_size, outputs=1):
-        super().__init__(agents, state_size, outputs)
-        self.w, self.b = torch.nn.Linear(state_size, agents), torch.nn.Linear(state_size, 1)
-
-    def weights(self, state):
-        return self.w(state).abs().unsqueeze(-2), self.b(state)
-
-    def mix(self, values, state):
-        return (self.w(state).abs() * values).sum(-1, keepdim=True) + self.b(state)
-
-
 def make(team=CONTINUOUS, **settings):
     torch.manual_seed(0)
     config = OMIGAConfig(**{"batch_size": B, "hidden": 8, "alpha": ALPHA, "discount": DISCOUNT, **settings})
-    alg = OMIGA(team, config, mixer=Plain)
+    alg = OMIGA(team, config, mixer=LinearMixer)
     perturb(alg)
     if team.discrete:
         return alg, discrete_batch(team, B)
@@ -153,7 +141,7 @@ def test_the_fitted_value_makes_the_policys_weights_average_one():
     z_free, w = torch.randn(64, generator=torch.Generator().manual_seed(0)), 0.5
     value = torch.zeros((), requires_grad=True)
     for _ in range(400):
-        loss = (exponential(w * (z_free - value), 5.0) + w * value).mean()
+        loss = (steady_exp(w * (z_free - value), 5.0) + w * value).mean()
         (gradient,) = torch.autograd.grad(loss, [value])
         value = (value - 0.5 * gradient).detach().requires_grad_()
     assert (w * (z_free - value)).exp().mean().item() == pytest.approx(1.0, abs=1e-3)
@@ -166,16 +154,6 @@ def test_far_beyond_the_clamp_only_the_straight_exponential_still_raises_the_val
         value = torch.full((1, 3), -40.0, requires_grad=True)
         (gradient,) = torch.autograd.grad(alg.value_loss(-value, value), [value])
         assert (gradient.sign() == sign).all()
-
-
-@pytest.mark.parametrize("z", [-200.0, 0.0, 4.9, 5.1, 200.0])
-def test_the_straight_exponential_is_finite_and_smooth(z):
-    at = torch.tensor(z, dtype=torch.float64, requires_grad=True)
-    value = exponential(at, 5.0)
-    expected = math.exp(z) if z <= 5 else math.exp(5) * (z - 4)
-    (slope,) = torch.autograd.grad(value, [at])
-    assert value.item() == pytest.approx(expected)
-    assert slope.item() == pytest.approx(math.exp(min(z, 5.0)))
 
 
 def test_an_iteration_moves_targets_last_and_policies_by_the_values_of_before():

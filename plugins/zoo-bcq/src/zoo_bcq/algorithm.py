@@ -40,7 +40,7 @@ from zoo_core import (
     setting,
 )
 from zoo_core.nn import target_copy
-from zoo_critics import AgentCritics, AgentNet, CategoricalPolicy, MixedAlgorithm, MixedConfig
+from zoo_critics import AgentCritics, AgentNet, CategoricalPolicy, MixedConfig, ScaledMixedAlgorithm, masked, own_dims
 
 BCQ, PORT, DISCRETE = "sfujim/BCQ continuous", "ComaDICE agents/continuous/bcq.py", "sfujim/BCQ discrete_BCQ.py"
 LOG_STD = (-4.0, 15.0)
@@ -76,7 +76,7 @@ class BCQMAConfig(MixedConfig):
     )
 
 
-class BCQMA(MixedAlgorithm):
+class BCQMA(ScaledMixedAlgorithm):
     Config = BCQMAConfig
     config: BCQMAConfig
     dims: Tensor
@@ -103,8 +103,7 @@ class BCQMA(MixedAlgorithm):
             self.decoder = AgentNet(team, o + self.latent, narrow, a, share)
             self.actor = AgentNet(team, o + a, self.sizes, a, share)
             self.target_actor = target_copy(self.actor)
-            dims = torch.arange(a) < torch.tensor(team.action_sizes).unsqueeze(-1)
-            self.register_buffer("dims", dims.float(), persistent=False)  # [n, a]: what is not padding
+            self.register_buffer("dims", own_dims(team).float(), persistent=False)  # [n, a]: what is not padding
         self.centre = (team.action_high + team.action_low) / 2
         self.reach = (team.action_high - team.action_low) / 2
 
@@ -196,7 +195,7 @@ class BCQMA(MixedAlgorithm):
 
     def best(self, obs: Tensor, mask: Tensor | None) -> Tensor:
         """Each agent's most valued action among its candidates, [B, n]."""
-        return self.critics[0].of_all_actions(obs).masked_fill(~self.candidates(obs, mask), -torch.inf).argmax(-1)
+        return masked(self.critics[0].of_all_actions(obs), self.candidates(obs, mask)).argmax(-1)
 
     def candidates(self, obs: Tensor, mask: Tensor | None) -> Tensor:
         """Available actions at least `threshold` times as likely as the likeliest, bool [B, n, A]."""

@@ -29,8 +29,8 @@ from zoo_critics import (
     DISTRIBUTIONS,
     AgentCritics,
     AgentValues,
-    MixedAlgorithm,
     MixedConfig,
+    ScaledMixedAlgorithm,
     credit,
     joint_state,
     policy_of,
@@ -50,12 +50,15 @@ class ComaDICEConfig(MixedConfig):
         choices=("soft-chi2", "chi2", "kl"),
     )
     alpha: float = setting(
-        0.05, "α: weight of the divergence, in units of reward.", source="our choice, of scaled rewards", at_least=1e-6
+        0.05,
+        "α: weight of the divergence, in units of reward.",
+        source="our choice, of scaled rewards: at 10 no step of them would weigh more than another",
+        at_least=1e-6,
     )
     gradient: str = setting(
         "paper",
         "What the values descend. paper: L_ν, through Q_tot too; fixed_q: L_ν, Q_tot held as it is; released: each "
-        "agent's share of the advantage by itself, f and the advantage without a gradient.",
+        "agent's part of the advantage by itself, f and the advantage without a gradient.",
         source="the paper's objective, in which Q_tot is r + γ ν_tot(s')",
         choices=("paper", "fixed_q", "released"),
     )
@@ -78,9 +81,11 @@ class ComaDICEConfig(MixedConfig):
     )
 
 
-class ComaDICE(MixedAlgorithm):
+class ComaDICE(ScaledMixedAlgorithm):
     Config = ComaDICEConfig
     config: ComaDICEConfig
+    value_level: Tensor
+    weight_level: Tensor
 
     def __init__(
         self,
@@ -96,18 +101,29 @@ class ComaDICE(MixedAlgorithm):
         self.policy = policy_of(team, self.sizes, config.share_weights, distribution=config.distribution)
         self.target_critic, self.target_value = target_copy(self.critic), target_copy(self.value)
         self.target_mixer = target_copy(self.mixer)
-        self.value_level, self.weight_level = (nn.Parameter(torch.zeros(1)) for _ in range(2))  # λ
+        for name in ("value_level", "weight_level"):  # λ of L_ν and of cloning: learned, or 0
+            if name in self.learned_levels:
+                self.register_parameter(name, nn.Parameter(torch.zeros(1)))
+            else:
+                self.register_buffer(name, torch.zeros(1), persistent=False)
+
+    @property
+    def learned_levels(self) -> tuple[str, ...]:
+        """λ of L_ν and, where cloning takes other advantages, λ of cloning."""
+        if not self.config.normalise:
+            return ()
+        return ("value_level", "weight_level") if self.config.gradient == "released" else ("value_level",)
 
     def phases(self) -> tuple[Phase, ...]:
         c = self.config
         released = c.gradient == "released"
-        levels = ("value_level",) if c.normalise else ()
+        level = self.learned_levels[:1]
         steps = [
             Update("critic", self.critic_loss, ("critic", "mixer"), Adam(c.lr), clip=Clip(c.clip)),
             Update(
                 "value",
                 self.released_value_loss if released else self.value_loss,
-                ("value", *levels),
+                ("value", *level),
                 Adam(c.lr),
                 clip=Clip(c.clip, "module"),
                 descends=not released,
@@ -115,7 +131,7 @@ class ComaDICE(MixedAlgorithm):
             Update("policy", self.policy_loss, ("policy",), Adam(c.lr), clip=Clip(c.clip)),
             *(Polyak(name, f"target_{name}", c.tau) for name in ("critic", "value", "mixer")),
         ]
-        if c.normalise and released:
+        if "weight_level" in self.learned_levels:
             steps.insert(2, Update("weight_level", self.weight_level_loss, ("weight_level",), Adam(c.lr)))
         return (Phase("train", Rows(c.batch_size, initial_obs=True), steps=tuple(steps)),)
 
@@ -165,7 +181,7 @@ class ComaDICE(MixedAlgorithm):
         return total.squeeze(-1)
 
     def released_value_loss(self, batch: Batch, noise: Noise) -> Loss:
-        """The official code's loss, for each agent's share e_i = w_i(s) (Q_i − ν_i) of the advantage:
+        """The official code's loss, of what each agent adds to the advantage, e_i = w_i(s) (Q_i − ν_i):
 
         (1 − γ) mean ν_i(o_0) + mean(w(x_i) (e_i − λ) − α f(w(x_i))) + λ, x_i = (e_i − λ) / α, in which f(w) and e_i
         carry no gradient. It pulls e_i towards λ. It moves λ's reference too, and so need not fall.
@@ -174,14 +190,14 @@ class ComaDICE(MixedAlgorithm):
         with torch.no_grad():
             q = self.critic(batch.obs, batch.action)
         assert batch.initial_obs is not None
-        share = self.credit(batch)[0] * (q - self.value(batch.obs))  # e_i, [B, n]
-        x = (share - self.value_level) / c.alpha
+        local = self.credit(batch)[0] * (q - self.value(batch.obs))  # e_i, [B, n]
+        x = (local - self.value_level) / c.alpha
         weight = ratio(x, c.divergence)
         penalty = (x * weight - conjugate(x, c.divergence)).detach()  # f(w*), by Fenchel's equality
         initial = self.value(batch.initial_obs).mean()
-        gain = weight * (share.detach() - self.value_level) - c.alpha * penalty
+        gain = weight * (local.detach() - self.value_level) - c.alpha * penalty
         value = (1.0 - c.discount) * initial + gain.mean() + self.value_level.sum()
-        return Loss(value, {"advantage": share.sum(1).mean(), "ratio": weight.mean(), "initial": initial})
+        return Loss(value, {"advantage": local.sum(1).mean(), "ratio": weight.mean(), "initial": initial})
 
     # --- L_π -----------------------------------------------------------------------------------------------------
 
@@ -197,7 +213,7 @@ class ComaDICE(MixedAlgorithm):
         """w* of the logged joint action, [B]. Released: the sum over agents, by target critics and a λ of its own."""
         c = self.config
         if c.gradient == "released":
-            x = (self.target_shares(batch) - self.weight_level) / c.alpha  # [B, n]
+            x = (self.local_advantages(batch) - self.weight_level) / c.alpha  # [B, n]
         else:
             x = (self.advantage(batch) - self.value_level).unsqueeze(-1) / c.alpha  # [B, 1]
         return ratio(x, c.divergence).clamp(0.0, c.most_weight).sum(1)
@@ -206,11 +222,11 @@ class ComaDICE(MixedAlgorithm):
         """mean α f*((e_i − λ) / α) + λ, least where the agents' released weights are 1 on average."""
         c = self.config
         with torch.no_grad():
-            shares = self.target_shares(batch)
-        dual = c.alpha * conjugate((shares - self.weight_level) / c.alpha, c.divergence)
+            local = self.local_advantages(batch)
+        dual = c.alpha * conjugate((local - self.weight_level) / c.alpha, c.divergence)
         return Loss(dual.mean() + self.weight_level.sum(), {"level": self.weight_level.sum()})
 
-    def target_shares(self, batch: Batch) -> Tensor:
+    def local_advantages(self, batch: Batch) -> Tensor:
         """w̄_i(s) (Q̄_i(o_i, a_i) − ν_i(o_i)), [B, n]."""
         weight, _ = credit(self.target_mixer, joint_state(batch))
         return weight * (self.target_critic(batch.obs, batch.action) - self.value(batch.obs))

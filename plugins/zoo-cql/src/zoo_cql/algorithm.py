@@ -38,7 +38,15 @@ from zoo_core import (
     setting,
 )
 from zoo_core.nn import target_copy
-from zoo_critics import AgentCritics, MixedAlgorithm, MixedConfig, TanhNormalPolicy
+from zoo_critics import (
+    AgentCritics,
+    MixedConfig,
+    ScaledMixedAlgorithm,
+    TanhNormalPolicy,
+    candidate_actions,
+    conservative_loss,
+    joint_state,
+)
 
 PORT = "ComaDICE agents/continuous/cql.py"
 
@@ -46,7 +54,10 @@ PORT = "ComaDICE agents/continuous/cql.py"
 @dataclass(frozen=True)
 class CQLMAConfig(MixedConfig):
     alpha: float = setting(
-        0.1, "α: weight of the conservative penalty.", source="our choice, of scaled rewards", at_least=0
+        0.1,
+        "α: weight of the conservative penalty.",
+        source="our choice: a tenth of the port's, as rewards are scaled down to a deviation of 1",
+        at_least=0,
     )
     samples: int = setting(10, "Actions of each of the penalty's three kinds.", source=f"{PORT}; CQL", at_least=1)
     importance: bool = setting(
@@ -67,10 +78,9 @@ class CQLMAConfig(MixedConfig):
     )
 
 
-class CQLMA(MixedAlgorithm):
+class CQLMA(ScaledMixedAlgorithm):
     Config = CQLMAConfig
     config: CQLMAConfig
-    own: Tensor
 
     def __init__(
         self,
@@ -83,8 +93,6 @@ class CQLMA(MixedAlgorithm):
         super().__init__(team, config, statistics=statistics, mixer=mixer)
         self.critic = AgentCritics(team, self.sizes, config.share_weights)
         self.target_critic, self.target_mixer = target_copy(self.critic), target_copy(self.mixer)
-        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
-        self.register_buffer("own", own, persistent=False)  # [n, a]: what is not padding
         if not team.discrete:
             self.policy = TanhNormalPolicy(team, self.sizes, config.share_weights)
             self.log_temperature = nn.Parameter(torch.zeros(1))  # log η
@@ -99,9 +107,10 @@ class CQLMA(MixedAlgorithm):
             "here": Draw("normal", sampled, agent_axis=1),
             "there": Draw("normal", sampled, agent_axis=1),
         }
+        critic_loss = self.discrete_critic_loss if team.discrete else self.critic_loss
         adam, clip = Adam(c.lr), Clip(c.clip)
         steps = [
-            Update("critic", self.critic_loss, ("critic", "mixer"), adam, {} if team.discrete else critic, clip=clip),
+            Update("critic", critic_loss, ("critic", "mixer"), adam, {} if team.discrete else critic, clip=clip),
             Polyak("critic", "target_critic", c.tau),
             Polyak("mixer", "target_mixer", c.tau),
         ]
@@ -115,59 +124,34 @@ class CQLMA(MixedAlgorithm):
     # --- L_Q -----------------------------------------------------------------------------------------------------
 
     def critic_loss(self, batch: Batch, noise: Noise) -> Loss:
-        """mean (Q_tot(s, a) − y)² + α Σ_i mean (soft maximum of agent i − what its logged action adds)."""
+        """L_Q. By `importance` candidates are divided by their densities; else b(s) is in every soft maximum."""
+        importance = self.config.importance
         with torch.no_grad():
-            y = self.target(batch, noise)
-        q = self.critic(batch.obs, batch.action)
-        weight, bias = self.credit(batch)
-        total = (weight * q).sum(1) + bias
-        td = (total - y).square().mean()
-        soft, logged = self.soft_maximum(batch, noise, weight, bias), (weight * q).sum(1)
-        if not self.config.importance and not self.team.discrete:
-            logged = total  # of which b(s) is a part once, while the soft maxima hold it n times
-        penalty = (soft.sum(1) - logged).mean()
-        value = td + self.config.alpha * penalty
-        return Loss(value, {"td": td, "penalty": penalty, "q": total.mean(), "target": y.mean()})
+            here, there = self.policy(batch.obs), self.policy(batch.next_obs)
+            following = self.target_critic(batch.next_obs, self.policy.sample_of(*there, noise["next"]))
+            y = self.backup(batch, following, self.target_mixer)
+            drawn = (noise[name].movedim(2, 0) for name in ("uniform", "here", "there"))
+            candidates, log_density = candidate_actions(self.policy, here, there, *drawn)
+        return conservative_loss(
+            self.mixer,
+            joint_state(batch),
+            self.critic(batch.obs, batch.action),
+            self.critic.of_candidates(batch.obs, candidates),
+            y,
+            self.config.alpha,
+            log_density=log_density if importance else None,
+            bias_each=not importance,
+        )
 
-    def target(self, batch: Batch, noise: Noise) -> Tensor:
-        """r + γ (1 − d) Q̄_tot(s', a'), [B]: a' drawn from π, or the online critics' best available actions."""
-        if self.team.discrete:
-            best = self.best(batch.next_obs, batch.next_action_mask)
-            q = self.target_critic(batch.next_obs, best)
-        else:
-            q = self.target_critic(batch.next_obs, self.policy.sample(batch.next_obs, noise["next"]))
-        return self.backup(batch, q, self.target_mixer)
-
-    def soft_maximum(self, batch: Batch, noise: Noise, weight: Tensor, bias: Tensor) -> Tensor:
-        """log ∫ exp(w_i Q_i(o_i, ã)) dã of each agent, [B, n]; a sum over available actions where they are discrete."""
-        if self.team.discrete:
-            adds = weight.unsqueeze(-1) * self.critic.of_all_actions(batch.obs)
-            return torch.logsumexp(adds.masked_fill(~self.available(batch.action_mask), -torch.inf), -1)
+    def discrete_critic_loss(self, batch: Batch, noise: Noise) -> Loss:
+        """L_Q with the soft maximum over all available actions, and targets of the online critics' best ones."""
         with torch.no_grad():
-            candidates, log_density = self.candidates(batch, noise)
-        adds = weight.unsqueeze(-1) * self.critic.of_candidates(batch.obs, candidates)  # [B, n, 3m]
-        adds = adds - log_density if self.config.importance else adds + bias.view(-1, 1, 1)
-        return torch.logsumexp(adds, -1)
-
-    def candidates(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Actions [B, n, 3m, a] that are uniform, π(o)'s and π(o')'s, and their log-densities [B, n, 3m]."""
-        low, width = self.team.action_low, self.team.action_high - self.team.action_low
-        own = self.own.unsqueeze(1)  # [n, 1, a]
-        uniform = (low + width * noise["uniform"]) * own
-        flat = -math.log(width) * self.own.sum(-1, keepdim=True).expand(uniform.shape[:-1])
-        found = [(uniform, flat)]
-        for obs, drawn in ((batch.obs, noise["here"]), (batch.next_obs, noise["there"])):
-            found.append(self.drawn(obs, drawn))
-        actions, densities = zip(*found, strict=True)
-        return torch.cat(actions, 2), torch.cat(densities, 2)
-
-    def drawn(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """m actions of each policy and their log-densities: noise [B, n, m, a] → [B, n, m, a], [B, n, m]."""
-        mean, log_std = self.policy(obs)
-        raw = mean + log_std.exp() * noise.movedim(2, 0)  # samples first, as the policy takes them
-        # The density is that of what was drawn before tanh: beyond some 7 there is no way back from the action.
-        log_density = self.policy.log_density_of_raw(mean, log_std, raw)
-        return self.policy.bound(raw).movedim(0, 2), log_density.movedim(0, 2)
+            best = self.critic.best(batch.next_obs, batch.next_action_mask)
+            y = self.backup(batch, self.target_critic(batch.next_obs, best), self.target_mixer)
+        every = self.critic.of_all_actions(batch.obs)
+        q = every.gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)
+        available = self.critic.available(batch.action_mask)
+        return conservative_loss(self.mixer, joint_state(batch), q, every, y, self.config.alpha, available=available)
 
     # --- L_π, continuous actions ---------------------------------------------------------------------------------
 
@@ -175,20 +159,19 @@ class CQLMA(MixedAlgorithm):
         """mean Σ_i [η log π_i(ã_i | o_i) − w_i(s) Q_i(o_i, ã_i)], ã_i ~ π_i reparameterised."""
         with torch.no_grad():
             weight, _ = self.credit(batch)
-        action, log_density = self.drawn(batch.obs, noise["own"].unsqueeze(2))
-        adds = weight * self.critic(batch.obs, action.squeeze(2))
+        action, log_density = self.policy.sample_with_density(*self.policy(batch.obs), noise["own"])
+        adds = weight * self.critic(batch.obs, action)
         temperature = self.log_temperature.detach().exp()
-        value = (temperature * log_density.squeeze(2) - adds).sum(1).mean()
+        value = (temperature * log_density - adds).sum(1).mean()
         return Loss(value, {"adds": adds.sum(1).mean(), "log_density": log_density.mean(), "eta": temperature.sum()})
 
     def temperature_loss(self, batch: Batch, noise: Noise) -> Loss:
         """−log η · mean(log π_i(ã_i | o_i) + target): η rises where the entropy is below its target."""
         with torch.no_grad():
-            _, log_density = self.drawn(batch.obs, noise["own"].unsqueeze(2))
-        reach = (self.team.action_high - self.team.action_low) / 2
-        sizes = self.own.sum(-1)
-        target = (self.config.target_entropy + math.log(reach)) * sizes  # [n]
-        return Loss(-(self.log_temperature * (log_density.squeeze(2) + target).mean()).sum(), {})
+            _, log_density = self.policy.sample_with_density(*self.policy(batch.obs), noise["own"])
+        sizes = self.policy.dims.sum(-1)
+        target = (self.config.target_entropy + math.log(self.policy.reach)) * sizes  # [n]
+        return Loss(-(self.log_temperature * (log_density + target).mean()).sum(), {})
 
     def reinforce_loss(self, batch: Batch, noise: Noise) -> Loss:
         """−mean Σ_i Q_i(o_i, a_i) log π_i(a_i | o_i) of logged actions: what the public MuJoCo port descends."""
@@ -199,22 +182,8 @@ class CQLMA(MixedAlgorithm):
 
     # --- acting --------------------------------------------------------------------------------------------------
 
-    def available(self, mask: Tensor | None) -> Tensor:
-        """Which discrete actions there are: mask [B, n, A] or None → bool [B, n, A] or [n, A]. Padding never is."""
-        return self.own if mask is None else self.own & mask
-
-    def best(self, obs: Tensor, mask: Tensor | None) -> Tensor:
-        """Discrete: argmax of each critic over available actions, [B, n]. As w_i ≥ 0 it is the team's."""
-        q = self.critic.of_all_actions(obs)
-        return q.masked_fill(~self.available(mask), -torch.inf).argmax(-1)
-
     def act(
         self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
     ) -> tuple[Tensor, Any]:
         """tanh of each policy's mean, or each critic's best available action."""
-        return self.best(obs, mask) if self.team.discrete else self.policy.mode(obs), memory
-
-    def relabel(self, order: Any) -> None:
-        super().relabel(order)
-        with torch.no_grad():
-            self.own.copy_(self.own[torch.as_tensor(order, device=self.own.device)])
+        return self.critic.best(obs, mask) if self.team.discrete else self.policy.mode(obs), memory

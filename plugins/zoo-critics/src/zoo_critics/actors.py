@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from zoo_core import TeamSpec
 from zoo_core.nn import Norm, StackedMLP
+from zoo_critics.decomposed import own_dims
 
 
 class TeamActor(nn.Module):
@@ -22,8 +23,7 @@ class TeamActor(nn.Module):
         self.net = StackedMLP(team.n, team.obs_size, (hidden, hidden), team.action_size, norm=norm, last_init=3e-3)
         self.centre = (team.action_high + team.action_low) / 2
         self.reach = (team.action_high - team.action_low) / 2
-        dims = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
-        self.register_buffer("dims", dims.float(), persistent=False)
+        self.register_buffer("dims", own_dims(team).float(), persistent=False)
 
     def forward(self, obs: Tensor) -> Tensor:
         raw = torch.tanh(self.net(obs.transpose(0, 1))).transpose(0, 1)

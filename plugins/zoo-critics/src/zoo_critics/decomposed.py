@@ -127,6 +127,8 @@ class AgentCritics(nn.Module):
         super().__init__()
         inputs = team.obs_size + (0 if team.discrete else team.action_size)
         self.net = AgentNet(team, inputs, hidden, team.action_size if team.discrete else 1, share)
+        if team.discrete:
+            self.available = AvailableActions(team)
 
     def forward(self, obs: Tensor, action: Tensor) -> Tensor:
         if not action.is_floating_point():
@@ -139,22 +141,56 @@ class AgentCritics(nn.Module):
         q: Tensor = self.net(obs)
         return q
 
+    def best(self, obs: Tensor, mask: Tensor | None) -> Tensor:
+        """Discrete: the available action of the highest value, [B, n]. Of a mix with weights w_i ≥ 0 it is the best."""
+        return masked(self.of_all_actions(obs), self.available(mask)).argmax(-1)
+
     def of_candidates(self, obs: Tensor, candidates: Tensor) -> Tensor:
         """Continuous: m actions for each agent and row: obs [B, n, o], candidates [B, n, m, a] → [B, n, m]."""
         return self.net.of_candidates(obs, candidates).squeeze(-1)
 
 
+# --- which actions there are -------------------------------------------------------------------------------------
+
+
+def own_dims(team: TeamSpec) -> Tensor:
+    """Which action dimensions, or discrete actions, an agent has: bool [n, a]; the rest is padding."""
+    return torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+
+
+class AvailableActions(nn.Module):
+    """Which discrete actions there are: mask [B, n, A] or None → bool [B, n, A] or [n, A]. Padding never is."""
+
+    own: Tensor
+
+    def __init__(self, team: TeamSpec) -> None:
+        super().__init__()
+        self.register_buffer("own", own_dims(team), persistent=False)
+
+    def forward(self, mask: Tensor | None) -> Tensor:
+        return self.own if mask is None else self.own & mask
+
+    @torch.no_grad()
+    def exchange(self, order: Sequence[int]) -> None:
+        """Place i takes which actions place `order[i]` has."""
+        self.own.copy_(self.own[torch.as_tensor(order, device=self.own.device)])
+
+
+def masked(values: Tensor, available: Tensor) -> Tensor:
+    """Values or logits with the lowest finite number where nothing is available: −∞ would make NaN of a row of them."""
+    return values.masked_fill(~available, torch.finfo(values.dtype).min)
+
+
 # --- the mixer and its state -------------------------------------------------------------------------------------
 
 
-def mixer_of(mixer: MixerFactory | None, team: TeamSpec, outputs: int = 1) -> Mixer:
-    """The chosen mixer for this team and its `joint_state`. More outputs than one need the trait `vector`."""
+def mixer_of(mixer: MixerFactory | None, team: TeamSpec) -> Mixer:
+    """The chosen mixer for this team and its `joint_state`, with one total."""
     if mixer is None:
         raise ZooError(
             "this algorithm mixes its agents' values: build it with a mixer, or declare mixer=… in its entry"
         )
-    options: dict[str, Any] = {} if outputs == 1 else {"outputs": outputs}
-    return mixer(team.n, joint_state_size(team), **options)
+    return mixer(team.n, joint_state_size(team))
 
 
 def joint_state_size(team: TeamSpec) -> int:

@@ -1,7 +1,7 @@
-"""What ICQ, BCQ-MA, CQL-MA and ComaDICE have in common beside their networks: settings, rewards, ends, the last step.
+"""What the family of mixed values has in common beside its networks: rewards, ends, the last step, acting.
 
-Each learns local values of `decomposed` whose mix is fitted to the team's reward; they differ in what they bootstrap
-from and in what they do to the policy.
+Each member learns local values of `decomposed` whose mix is fitted to the team's reward; they differ in what they
+bootstrap from and in what they do to the policy. ICQ, BCQ-MA, CQL-MA and ComaDICE have their settings in common, too.
 """
 
 from __future__ import annotations
@@ -31,19 +31,29 @@ OURS = "our choice"
 
 @dataclass(frozen=True)
 class MixedConfig(AlgorithmConfig):
-    """Settings of ICQ, BCQ-MA, CQL-MA and ComaDICE; each adds its own."""
+    """Settings of `ScaledMixedAlgorithm`s; each adds its own."""
 
-    iterations: int = setting(20_000, "Updates of each network.", source=OURS)
-    batch_size: int = setting(256, "Rows in a batch.", source=OURS)
-    lr: float = setting(2e-3, "Adam's rate, of every network.", source=OURS, at_least=1e-12)
-    hidden: int = setting(64, "Width of both hidden layers of every network.", source=OURS, at_least=1)
+    iterations: int = setting(20_000, "Updates of each network.", source=f"{OURS}: minutes on a CPU")
+    batch_size: int = setting(256, "Rows in a batch.", source=f"{OURS}: fewer updates, each of more rows")
+    lr: float = setting(
+        2e-3, "Adam's rate, of every network.", source=f"{OURS}: as high as so few updates need", at_least=1e-12
+    )
+    hidden: int = setting(
+        64, "Width of both hidden layers of every network.", source=f"{OURS}: minutes on a CPU", at_least=1
+    )
     share_weights: bool = setting(
         True,
         "One set of weights for all agents and a one-hot id; false: weights of each agent's own.",
         source="OMIGA networks/network.py, as all of this family",
     )
     discount: float = setting(0.99, "γ.", source="OMIGA configs/config.py:27-37", at_least=0, at_most=1)
-    tau: float = setting(0.02, "How far targets move once an iteration.", source=OURS, at_least=0, at_most=1)
+    tau: float = setting(
+        0.02,
+        "How far targets move once an iteration.",
+        source=f"{OURS}: at 0.005 values are far behind after 20,000 updates",
+        at_least=0,
+        at_most=1,
+    )
     clip: float = setting(1.0, "Largest gradient norm of an update.", source="OMIGA algos/OMIGA.py", at_least=1e-12)
     scale_rewards: bool = setting(
         True,
@@ -59,24 +69,16 @@ class MixedConfig(AlgorithmConfig):
 
 
 class MixedAlgorithm(Algorithm):
-    """Base: a mixer with its target, scaled rewards, what follows a step. Subclasses build critics and policies."""
+    """Base: the team's value, what follows a step, stochastic policies.
+
+    Subclasses build the networks: `mixer`, its target where there is one, `policy`. Read here are the settings hidden,
+    discount and timeouts.
+    """
 
     Config: ClassVar[type]
     config: Any
-    reward_scale: Tensor
+    mixer: Mixer
     policy: nn.Module
-
-    def __init__(
-        self,
-        team: TeamSpec,
-        config: MixedConfig,
-        *,
-        statistics: Statistics | None = None,
-        mixer: Callable[..., Mixer] | None = None,
-    ) -> None:
-        super().__init__(team, config, statistics=statistics, mixer=mixer)
-        self.mixer = mixer_of(mixer, team)
-        self.register_buffer("reward_scale", torch.tensor(reward_scale(config, statistics)))
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -100,11 +102,11 @@ class MixedAlgorithm(Algorithm):
         return self.reward(batch) + self.config.discount * self.continues(batch) * following
 
     def reward(self, batch: Batch) -> Tensor:
-        """[B]: the mean of the agents' rewards, scaled."""
-        return self.reward_scale * batch.team_reward
+        """[B]: the mean of the agents' rewards."""
+        return batch.team_reward
 
     def continues(self, batch: Batch) -> Tensor:
-        """[B]: 1 − d."""
+        """[B]: 1 − d, 0 where nothing follows."""
         if self.config.timeouts == "terminal":
             return batch.continues * (1.0 - batch.truncated.float())
         return batch.continues
@@ -113,10 +115,7 @@ class MixedAlgorithm(Algorithm):
 
     def log_policy(self, batch: Batch) -> Tensor:
         """log π_i(a_i | o_i) of the logged actions, [B, n]; among available ones where they are discrete."""
-        if isinstance(self.policy, CategoricalPolicy):
-            return self.policy.log_density(batch.obs, batch.action, batch.action_mask)
-        assert isinstance(self.policy, NormalPolicy)
-        return self.policy.log_density(batch.obs, batch.action)
+        return log_density(self.policy, batch)
 
     def act(
         self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
@@ -129,6 +128,36 @@ class MixedAlgorithm(Algorithm):
 
     def relabel(self, order: Sequence[int]) -> None:
         exchange_agents(self, order)
+
+
+class ScaledMixedAlgorithm(MixedAlgorithm):
+    """Base of those with a `MixedConfig`: the mixer is built, and rewards are scaled by their deviation in the data."""
+
+    reward_scale: Tensor
+
+    def __init__(
+        self,
+        team: TeamSpec,
+        config: MixedConfig,
+        *,
+        statistics: Statistics | None = None,
+        mixer: Callable[..., Mixer] | None = None,
+    ) -> None:
+        super().__init__(team, config, statistics=statistics, mixer=mixer)
+        self.mixer = mixer_of(mixer, team)
+        self.register_buffer("reward_scale", torch.tensor(reward_scale(config, statistics)))
+
+    def reward(self, batch: Batch) -> Tensor:
+        """[B]: the mean of the agents' rewards, scaled."""
+        return self.reward_scale * batch.team_reward
+
+
+def log_density(policy: nn.Module, batch: Batch) -> Tensor:
+    """log π_i(a_i | o_i) of the logged actions under any policy, [B, n]; among available ones where discrete."""
+    if isinstance(policy, CategoricalPolicy):
+        return policy.log_density(batch.obs, batch.action, batch.action_mask)
+    assert isinstance(policy, NormalPolicy)
+    return policy.log_density(batch.obs, batch.action)
 
 
 def reward_scale(config: MixedConfig, statistics: Statistics | None) -> float:

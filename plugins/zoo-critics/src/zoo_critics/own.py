@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from zoo_core import TeamSpec
 from zoo_core.nn import Norm, StackedMLP
 from zoo_critics.critic import BATCH_NORM_EPS, Moments, Sweep, Tail
+from zoo_critics.decomposed import own_dims
 from zoo_critics.penalties import Candidates
 from zoo_critics.pieces import PIECE_BYTES, in_pieces, weighted_value, worth_cutting
 
@@ -142,8 +143,7 @@ class TeamChooser(nn.Module):
     def __init__(self, team: TeamSpec, hidden: int, norm: Norm = "none") -> None:
         super().__init__()
         self.net = StackedMLP(team.n, team.obs_size, (hidden, hidden), team.action_size, norm=norm)
-        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
-        self.register_buffer("own", own, persistent=False)
+        self.register_buffer("own", own_dims(team), persistent=False)
 
     def available(self, mask: Tensor | None) -> Tensor:
         """Which actions there are: mask [B, n, A] or None → bool [B, n, A] or [n, A]. Padding never is."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_core import TeamSpec, ZooError
-from zoo_critics.decomposed import AgentNet
+from zoo_critics.decomposed import AgentNet, AvailableActions, masked, own_dims
 
 LOG_STD = (-5.0, 2.0)
 """Bounds of a normal's log-deviation (OMIGA networks/network.py)."""
@@ -58,8 +58,7 @@ class NormalPolicy(nn.Module):
         self.net = AgentNet(team, team.obs_size, hidden, 2 * team.action_size, share)
         self.centre = (team.action_high + team.action_low) / 2
         self.reach = (team.action_high - team.action_low) / 2
-        dims = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
-        self.register_buffer("dims", dims.float(), persistent=False)
+        self.register_buffer("dims", own_dims(team).float(), persistent=False)
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """obs [B, n, o] → μ and log σ of the normal, [B, n, a] each. Padded dimensions: μ = 0, σ = 1."""
@@ -94,6 +93,10 @@ class NormalPolicy(nn.Module):
         """Actions in the team's bounds → in [−1, 1]."""
         return (action - self.centre) / self.reach
 
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """Actions in [−1, 1] → in the team's bounds, padded dimensions 0."""
+        return (self.centre + self.reach * unit) * self.dims
+
     @torch.no_grad()
     def exchange(self, order: Sequence[int]) -> None:
         """Place i takes which dimensions place `order[i]` has; its network exchanges the rest."""
@@ -122,8 +125,16 @@ class TanhNormalPolicy(NormalPolicy):
         per_dim = normal_log_density(raw, mean, log_std) - log_tanh_slope(raw) - math.log(self.reach)
         return (per_dim * self.dims).sum(-1)
 
+    def sample_with_density(self, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions of what `forward` gave and their log-densities: normals [..., B, n, a] → the same, [..., B, n].
+
+        The densities are those of what was drawn before tanh: beyond some 7 there is no way back from the action.
+        """
+        raw = mean + log_std.exp() * noise
+        return self.bound(raw), self.log_density_of_raw(mean, log_std, raw)
+
     def bound(self, raw: Tensor) -> Tensor:
-        return (self.centre + self.reach * torch.tanh(raw)) * self.dims
+        return self.from_unit(torch.tanh(raw))
 
 
 class ClippedNormalPolicy(NormalPolicy):
@@ -148,29 +159,20 @@ class ClippedNormalPolicy(NormalPolicy):
         return (per_dim * self.dims).sum(-1)
 
     def bound(self, raw: Tensor) -> Tensor:
-        return (self.centre + self.reach * raw.clamp(-1.0, 1.0)) * self.dims
+        return self.from_unit(raw.clamp(-1.0, 1.0))
 
 
 class CategoricalPolicy(nn.Module):
     """π_i(· | o_i) over discrete actions. Unavailable actions, and padding, have no probability."""
 
-    own: Tensor
-
     def __init__(self, team: TeamSpec, hidden: Sequence[int], share: bool = True) -> None:
         super().__init__()
         self.net = AgentNet(team, team.obs_size, hidden, team.action_size, share)
-        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
-        self.register_buffer("own", own, persistent=False)
-
-    def available(self, mask: Tensor | None) -> Tensor:
-        """Which actions there are: mask [B, n, A] or None → bool [B, n, A] or [n, A]. Padding never is."""
-        return self.own if mask is None else self.own & mask
+        self.available = AvailableActions(team)
 
     def forward(self, obs: Tensor, mask: Tensor | None) -> Tensor:
         """obs [B, n, o] → log-probabilities [B, n, A]; those of unavailable actions are the lowest finite number."""
-        logits = self.net(obs)
-        logits = logits.masked_fill(~self.available(mask), torch.finfo(logits.dtype).min)
-        return torch.log_softmax(logits, -1)
+        return torch.log_softmax(masked(self.net(obs), self.available(mask)), -1)
 
     def log_density(self, obs: Tensor, action: Tensor, mask: Tensor | None) -> Tensor:
         """log π_i(a_i | o_i) among the available actions: obs [B, n, o], action [B, n] → [B, n]."""
@@ -181,11 +183,6 @@ class CategoricalPolicy(nn.Module):
         """The most likely available action: obs [B, n, o] → [B, n]."""
         log_policy: Tensor = self(obs, mask)
         return log_policy.argmax(-1)
-
-    @torch.no_grad()
-    def exchange(self, order: Sequence[int]) -> None:
-        """Place i takes which actions place `order[i]` has; its network exchanges the rest."""
-        self.own.copy_(self.own[torch.as_tensor(order, device=self.own.device)])
 
 
 def normal_log_density(x: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Algorithm, Batch, Draw, TeamSpec, Update, generator
+from zoo_core import Algorithm, Assign, Batch, Clip, Draw, Polyak, TeamSpec, Update, generator
 from zoo_core.nn import StackedMLP
 from zoo_critics.algorithm import ConservativeCritics
 from zoo_critics.critic import JointCritic
+from zoo_critics.decomposed import own_dims
 
 
 def small_team(agents: int = 3, obs: int = 4, action: int = 2) -> TeamSpec:
@@ -74,34 +75,54 @@ def perturb(algorithm: nn.Module, scale: float = 0.3, seed: int = 0) -> None:
 
 
 def train(algorithm: Algorithm, rows: Batch, iterations: int, seed: int = 0) -> list[float]:
-    """Run the last phase's updates and target moves on batches drawn from `rows`; returns every update's loss."""
+    """Run the last phase's steps on batches drawn from `rows`, as the core would; returns every update's loss."""
     losses = []
     phase = algorithm.phases()[-1]
     optimisers: dict[str, torch.optim.Adam] = {}
     for iteration in range(iterations):
         for position, step in enumerate(phase.steps):
-            if (iteration + 1) % step.every:
+            if not isinstance(step, Assign) and (iteration + 1) % step.every:
                 continue
-            if not isinstance(step, Update):
+            if isinstance(step, Polyak):
                 online, target = (getattr(algorithm, name).parameters() for name in (step.online, step.target))
                 with torch.no_grad():
                     for o, t in zip(online, target, strict=True):
                         t.lerp_(o, step.tau)
                 continue
-            g = generator(seed, iteration, position)
-            index = torch.randint(rows.size, (phase.data.batch_size,), generator=g)
+            index = torch.randint(rows.size, (phase.data.batch_size,), generator=generator(seed, iteration, position))
+            batch = rows.map(lambda t, index=index: t[index])
+            noise = draw(step.noise, iteration * 100 + position)
+            if isinstance(step, Assign):
+                with torch.no_grad():
+                    for name, value in step.compute(batch, noise).items():
+                        getattr(algorithm, name).copy_(value)
+                continue
             found = [getattr(algorithm, name) for name in step.learns]
-            learned = [p for each in found for p in ([each] if isinstance(each, Tensor) else each.parameters())]
+            modules = [[each] if isinstance(each, Tensor) else list(each.parameters()) for each in found]
+            learned = [parameter for module in modules for parameter in module]
             if step.name not in optimisers:
                 optimisers[step.name] = torch.optim.Adam(learned, step.optimizer.lr)
-            loss = step.loss(rows.map(lambda t, index=index: t[index]), draw(step.noise, iteration * 100 + position))
+            loss = step.loss(batch, noise)
             losses.append(loss.value.item())
             for parameter, gradient in zip(learned, torch.autograd.grad(loss.value, learned), strict=True):
                 parameter.grad = gradient
             if step.clip is not None:
-                nn.utils.clip_grad_norm_(learned, step.clip.norm)
+                clip_gradients(modules, step.clip)
             optimisers[step.name].step()
     return losses
+
+
+def clip_gradients(modules: Sequence[Sequence[nn.Parameter]], clip: Clip) -> None:
+    """Scale the gradients of an update's modules, in place, by the norm over what `clip.per` names."""
+    gradients = [[p.grad for p in module if p.grad is not None] for module in modules]
+    if clip.per != "module":
+        gradients = [[gradient for module in gradients for gradient in module]]
+    if clip.per == "member":
+        gradients = [list(member) for member in zip(*(g.unbind(0) for g in gradients[0]), strict=True)]
+    for together in gradients:
+        norm = torch.stack([gradient.square().sum() for gradient in together]).sum().sqrt()
+        for gradient in together:
+            gradient.mul_((clip.norm / (norm + 1e-6)).clamp(max=1.0))
 
 
 def plain_net(net: StackedMLP, member: int, rows: Tensor) -> Tensor:
@@ -122,7 +143,7 @@ def plain_net(net: StackedMLP, member: int, rows: Tensor) -> Tensor:
 def discrete_batch(team: TeamSpec, size: int, seed: int = 0) -> Batch:
     """As `random_batch`, for discrete actions: with masks, and every logged action available."""
     g = generator(seed, "discrete batch")
-    own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+    own = own_dims(team)
     mask, next_mask = (torch.rand(2, size, team.n, team.action_size, generator=g) < 0.6) & own
     mask[..., 0] = next_mask[..., 0] = True
     action = (torch.rand(mask.shape, generator=g) * mask).argmax(-1)

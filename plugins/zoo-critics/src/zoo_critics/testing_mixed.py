@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Algorithm, AlgorithmEntry, Batch, Mixer, Statistics, TeamSpec
+from zoo_core import Algorithm, AlgorithmEntry, Batch, Mixer, Statistics, TeamSpec, generator
 from zoo_core.testing import GAMES, game_dataset, score, tiny_config, tiny_dataset, tiny_learner, tiny_team
+from zoo_critics.decomposed import own_dims
 from zoo_critics.policies import ClippedNormalPolicy
 from zoo_critics.testing import discrete_batch, perturb, random_batch, train
 
@@ -72,7 +73,7 @@ def mixed_batch(team: TeamSpec, rows: int) -> Batch:
         )
     else:
         batch = random_batch(team, rows)
-        own = torch.arange(team.action_size) < torch.tensor(team.action_sizes).unsqueeze(-1)
+        own = own_dims(team)
         assert batch.next_action is not None
         batch = dataclasses.replace(
             batch,
@@ -200,3 +201,48 @@ def trains_with_a_sum(entry: AlgorithmEntry, action_kind: str) -> bool:
     while not learner.finished:
         learner.step()
     return all(bool(parameter.isfinite().all()) for parameter in learner.algorithm().parameters())
+
+
+def lasting_rewards(kind: type[Algorithm], iterations: int, **settings: Any) -> tuple[Any, Tensor, Tensor]:
+    """An algorithm trained on two places that are never left and pay 1 and 4 a step, whatever is done, for ever.
+
+    At γ = 0.99 they are worth 100 and 400. Actions are clipped normals about 0.8 of the reach: a sixth of them lie on
+    the bound. Where values feed on what they are weighted with, they run away here; where they lag, so does Q.
+
+    Returns:
+        The algorithm, how far Q_tot of the logged actions is off as a part of what they are worth, [rows], and the
+        actions that it takes, in units of the reach, [rows, n, a]; padding is 0.8, as what they should be.
+    """
+    torch.manual_seed(0)
+    rows, team = 128, CONTINUOUS
+    small = {"batch_size": 32, "hidden": 16, "discount": 0.99, "iterations": iterations, "timeouts": "bootstrap"}
+    config = kind.Config(**{**small, **settings})
+    algorithm: Any = kind(team, config, statistics=statistics_of(team), mixer=LinearMixer)
+    level = torch.tensor([1.0, 4.0]).repeat(rows // 2)
+    place = torch.stack((level == 1.0, level == 4.0), -1).float()
+    obs = torch.zeros(rows, team.n, team.obs_size)
+    obs[..., :2] = place.unsqueeze(1)
+    state, never = obs.flatten(1), torch.zeros(rows, dtype=torch.bool)
+    g, own = generator(0, "lasting rewards"), own_dims(team)
+    action, following = (0.8 + 0.2 * torch.randn(2, rows, team.n, team.action_size, generator=g)).clamp(-1.0, 1.0)
+    batch = Batch(
+        obs=obs,
+        action=(CENTRE + REACH * action) * own,
+        reward=level.unsqueeze(-1).expand(-1, team.n),
+        next_obs=obs,
+        terminated=never,
+        truncated=never,
+        state=state,
+        next_state=state,
+        next_action=(CENTRE + REACH * following) * own,
+        has_next_action=~never,
+        initial_obs=obs,
+        initial_state=state,
+    )
+    train(algorithm, batch, iterations)
+    with torch.no_grad():
+        critics = getattr(algorithm, "critics", None) or [getattr(algorithm, "critic", None) or algorithm.critic_r]
+        total = sum(algorithm.total(critic(batch.obs, batch.action), batch) for critic in critics) / len(critics)
+        scale = algorithm.reward(batch) / level  # of rewards
+        taken, _ = algorithm.act(batch.obs, None, None, None)
+    return algorithm, total / (100.0 * scale * level) - 1.0, torch.where(own, (taken - CENTRE) / REACH, 0.8)

@@ -22,10 +22,15 @@ from torch import Tensor, nn
 
 from zoo_core import Adam, Batch, Clip, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
 from zoo_core.nn import target_copy
-from zoo_critics import DISTRIBUTIONS, AgentCritics, MixedAlgorithm, MixedConfig, joint_next_state, policy_of
-
-LOWEST = -1e30
-"""In place of −∞ in a softmax: finite, so that nothing is left undefined where every row has it."""
+from zoo_critics import (
+    DISTRIBUTIONS,
+    AgentCritics,
+    MixedConfig,
+    ScaledMixedAlgorithm,
+    joint_next_state,
+    masked,
+    policy_of,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class ICQConfig(MixedConfig):
     )
 
 
-class ICQ(MixedAlgorithm):
+class ICQ(ScaledMixedAlgorithm):
     Config = ICQConfig
     config: ICQConfig
 
@@ -123,7 +128,7 @@ class ICQ(MixedAlgorithm):
             expected = self.expected(self.target_critics, batch.next_obs, batch.next_action_mask)
             level = self.target_mixer(expected, state).squeeze(-1)
         goes_on, gain = self.continues(batch), total - level
-        weight = self.share(gain / self.config.target_temperature, goes_on)
+        weight = self.batch_softmax(gain / self.config.target_temperature, goes_on)
         return self.reward(batch) + self.config.discount * goes_on * (level + weight * gain), weight
 
     # --- L_π -----------------------------------------------------------------------------------------------------
@@ -141,7 +146,7 @@ class ICQ(MixedAlgorithm):
         if self.config.baseline == "policy":
             q = q - self.expected(self.critics, batch.obs, batch.action_mask)
         credit, _ = self.credit(batch)
-        return self.share(credit * q / self.config.policy_temperature)
+        return self.batch_softmax(credit * q / self.config.policy_temperature)
 
     def expected(self, critics: Iterable[nn.Module], obs: Tensor, mask: Tensor | None) -> Tensor:
         """What each policy expects of its critic, [B, n]; of a continuous one, its mode's value."""
@@ -151,11 +156,11 @@ class ICQ(MixedAlgorithm):
         q = least(critic.of_all_actions(obs) for critic in critics)
         return (self.policy(obs, mask).exp() * q).sum(-1)
 
-    def share(self, logits: Tensor, counts: Tensor | None = None) -> Tensor:
+    def batch_softmax(self, logits: Tensor, counts: Tensor | None = None) -> Tensor:
         """The softmax over the batch, [B] or [B, n], of the rows that count (all, or those marked 1), 1 on average."""
         rows: Tensor | float = float(len(logits))
         if counts is not None:
-            logits, rows = logits.masked_fill(counts == 0, LOWEST), counts.sum()
+            logits, rows = masked(logits, counts != 0), counts.sum()
         weight = torch.softmax(logits, 0)
         return weight * rows if self.config.times_batch else weight
 

@@ -17,15 +17,13 @@ policies are categorical, soft maximum and search are exact, and the next value 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from zoo_core import (
     Adam,
-    Algorithm,
     Batch,
     Clip,
     Draw,
@@ -43,10 +41,11 @@ from zoo_core import (
 from zoo_core.nn import target_copy
 from zoo_critics import (
     AgentCritics,
-    credit,
-    exchange_agents,
-    joint_next_state,
+    MixedAlgorithm,
+    candidate_actions,
+    conservative_loss,
     joint_state,
+    masked,
     mixer_of,
     policy_of,
 )
@@ -54,7 +53,7 @@ from zoo_omar_mix.config import OMARMixConfig
 from zoo_omar_mix.search import best_action
 
 
-class OMARMix(Algorithm):
+class OMARMix(MixedAlgorithm):
     Config = OMARMixConfig
     config: OMARMixConfig
 
@@ -71,9 +70,8 @@ class OMARMix(Algorithm):
             raise SettingError(
                 f"search_elites={config.search_elites} of search_samples={config.search_samples}: keep fewer"
             )
-        hidden, share = (config.hidden, config.hidden), config.share_weights
-        self.policy = policy_of(team, hidden, share)
-        self.critic = AgentCritics(team, hidden, share)
+        self.policy = policy_of(team, self.sizes, config.share_weights)
+        self.critic = AgentCritics(team, self.sizes, config.share_weights)
         self.mixer = mixer_of(mixer, team)
         self.target_critic, self.target_mixer = target_copy(self.critic), target_copy(self.mixer)
 
@@ -116,15 +114,9 @@ class OMARMix(Algorithm):
         with torch.no_grad():
             here, there = self.policy(batch.obs), self.policy(batch.next_obs)
             following = self.target_critic(batch.next_obs, self.policy.sample_of(*there, noise["target"]))
-            y = self.backup(batch, following)
-            penalised = torch.cat(
-                (
-                    self.bounded(2.0 * noise["uniform"] - 1.0),
-                    self.policy.sample_of(*here, noise["near"]),
-                    self.policy.sample_of(*there, noise["next"]),
-                )
-            )  # [3 m, B, n, a]
-        every = self.critic.of_candidates(batch.obs, penalised.movedim(0, 2))  # [B, n, 3 m]
+            y = self.backup(batch, following, self.target_mixer)
+            penalised, _ = candidate_actions(self.policy, here, there, noise["uniform"], noise["near"], noise["next"])
+        every = self.critic.of_candidates(batch.obs, penalised)  # [B, n, 3 m]
         return self.conservative(batch, self.critic(batch.obs, batch.action), every, y)
 
     def policy_loss(self, batch: Batch, noise: Noise) -> Loss:
@@ -135,23 +127,19 @@ class OMARMix(Algorithm):
             found, rectified = self.rectified_action(batch.obs, action, q, noise["search"])
         own = self.policy.dims.sum() / self.team.n  # mean number of an agent's dimensions
         distance = (action - rectified).square().sum(-1).mean() / own
-        share = self.config.rectification
-        loss = share * distance - (1 - share) * q.mean()
+        c = self.config.rectification
+        loss = c * distance - (1 - c) * q.mean()
         return Loss(loss, {"q": q.mean(), "distance": distance, "found": found.mean()})
 
     def rectified_action(self, obs: Tensor, action: Tensor, q: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
         """â [B, n, a], the better of `action` [B, n, a], worth q [B, n], and the search's; where it is the search's."""
 
         def value(unit: Tensor) -> Tensor:
-            return self.critic.of_candidates(obs, self.bounded(unit.movedim(2, 0)).movedim(0, 2))
+            return self.critic.of_candidates(obs, self.policy.from_unit(unit.movedim(2, 0)).movedim(0, 2))
 
         best, its_q = best_action(value, normals, self.config.search_elites, self.config.search_start)
         found = its_q > q
-        return found.float(), torch.where(found.unsqueeze(-1), self.bounded(best), action)
-
-    def bounded(self, unit: Tensor) -> Tensor:
-        """Actions in (−1, 1), [..., n, a], in the team's bounds; padded dimensions are 0."""
-        return (self.policy.centre + self.policy.reach * unit) * self.policy.dims
+        return found.float(), torch.where(found.unsqueeze(-1), self.policy.from_unit(best), action)
 
     # --- discrete actions ----------------------------------------------------------------------------------------
 
@@ -159,7 +147,8 @@ class OMARMix(Algorithm):
         """The same with exact expectations and soft maxima over the available actions."""
         with torch.no_grad():
             policy = self.policy(batch.next_obs, batch.next_action_mask).exp()
-            y = self.backup(batch, (policy * self.target_critic.of_all_actions(batch.next_obs)).sum(-1))
+            expected = (policy * self.target_critic.of_all_actions(batch.next_obs)).sum(-1)
+            y = self.backup(batch, expected, self.target_mixer)
         every = self.critic.of_all_actions(batch.obs)
         q = every.gather(-1, batch.action.unsqueeze(-1)).squeeze(-1)
         return self.conservative(batch, q, every, y, self.policy.available(batch.action_mask))
@@ -168,46 +157,20 @@ class OMARMix(Algorithm):
         """−c mean log π_i(â_i | o_i) − (1 − c) mean Σ_a π_i(a | o_i) Q_i(o_i, a)."""
         log_policy = self.policy(batch.obs, batch.action_mask)
         q = self.critic.of_all_actions(batch.obs)
-        available = self.policy.available(batch.action_mask)
-        best = q.masked_fill(~available, torch.finfo(q.dtype).min).argmax(-1, keepdim=True)
+        best = masked(q, self.policy.available(batch.action_mask)).argmax(-1, keepdim=True)
         likelihood, value = log_policy.gather(-1, best).mean(), (log_policy.exp() * q).sum(-1).mean()
-        share = self.config.rectification
+        c = self.config.rectification
         found = (log_policy.argmax(-1, keepdim=True) != best).float().mean()
-        loss = -share * likelihood - (1 - share) * value
+        loss = -c * likelihood - (1 - c) * value
         return Loss(loss, {"q": value, "likelihood": likelihood, "found": found})
 
     # --- parts of both -------------------------------------------------------------------------------------------
 
     def conservative(self, batch: Batch, q: Tensor, every: Tensor, y: Tensor, available: Tensor | None = None) -> Loss:
-        """Bellman errors of Q_tot and α times its penalty: q [B, n] of logged actions, every [B, n, m], y [B].
+        """L_Q of logged actions' values q [B, n], penalised ones' [B, n, m] and targets y [B].
 
-        With `penalty_bias=each` the penalty keeps (n − 1) b, which drives the bias down; counted once, b cancels and
-        the penalty is Σ_i LSE(w_i Q_i) − w_i Q_i(o_i, a_i).
+        With `penalty_bias=each` the penalty keeps (n − 1) b, which drives the bias down.
         """
-        w, b = credit(self.mixer, joint_state(batch))  # [B, n], [B]
-        total = (w * q).sum(-1) + b
-        weighted = w.unsqueeze(-1) * every
-        if available is not None:
-            weighted = weighted.masked_fill(~available, torch.finfo(weighted.dtype).min)
-        copies = self.team.n if self.config.penalty_bias == "each" else 1
-        penalty = (weighted.logsumexp(-1).sum(-1) + copies * b - total).mean()
-        td = (total - y).square().mean()
-        found = {"td": td, "penalty": penalty, "q": total.mean(), "target": y.mean()}
-        return Loss(td + self.config.alpha * penalty, found)
-
-    def backup(self, batch: Batch, next_q: Tensor) -> Tensor:
-        """r + γ (1 − d) Q̄_tot of local values [B, n], [B]; r is the mean of the agents' rewards."""
-        continues = batch.continues
-        if self.config.timeouts == "terminal":
-            continues = continues * (1.0 - batch.truncated.float())
-        following = self.target_mixer(next_q, joint_next_state(batch)).squeeze(-1)
-        return batch.team_reward + self.config.discount * continues * following
-
-    def act(
-        self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
-    ) -> tuple[Tensor, Any]:
-        """The mode of each policy: tanh of its mean, or the most likely action."""
-        return self.policy.mode(obs, mask) if self.team.discrete else self.policy.mode(obs), memory
-
-    def relabel(self, order: Sequence[int]) -> None:
-        exchange_agents(self, order)
+        each = self.config.penalty_bias == "each"
+        state, alpha = joint_state(batch), self.config.alpha
+        return conservative_loss(self.mixer, state, q, every, y, alpha, available=available, bias_each=each)

@@ -29,7 +29,6 @@ from torch import Tensor, nn
 
 from zoo_core import (
     Adam,
-    Algorithm,
     Assign,
     Batch,
     Clip,
@@ -48,23 +47,24 @@ from zoo_core.nn import expectile_loss, target_copy
 from zoo_critics import (
     AgentCritics,
     AgentValues,
+    MixedAlgorithm,
     credit,
-    exchange_agents,
     joint_next_state,
     joint_state,
+    log_density,
     mixer_of,
     policy_of,
+    steady_exp,
 )
 from zoo_omcda.config import EntangledConfig, EqualDegreesConfig, OMCDAConfig, RandomDegreesConfig
-from zoo_omcda.exponential import steady_exp
 from zoo_omcda.influence import (
     Running,
+    allocation,
     categorical_divergence,
     categorical_influence,
     normal_divergence,
     normal_influence,
     running,
-    shares,
 )
 from zoo_omcda.mixer import ConstraintMixer, OwnConstraint, mixed
 
@@ -72,7 +72,7 @@ ALPHA = (1e-2, 1e3)
 """Bounds of α_i: without them an agent that cannot leave the data, or cannot stay, takes α_i to 0 or infinity."""
 
 
-class OMCDA(Algorithm):
+class OMCDA(MixedAlgorithm):
     Config: ClassVar[type] = OMCDAConfig
     config: OMCDAConfig
     influence: Tensor
@@ -91,12 +91,12 @@ class OMCDA(Algorithm):
         mixer: Callable[..., Mixer] | None = None,
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
-        hidden = (config.hidden, config.hidden)
+        hidden, share = self.sizes, config.share_weights
         # First, so that a seed's behaviour policy is the same in all ablations.
-        self.behaviour = policy_of(team, hidden, config.share_weights, distribution=config.distribution)
-        self.policy = policy_of(team, hidden, config.share_weights, distribution=config.distribution)
-        self.value_r = AgentValues(team, hidden, config.share_weights)
-        self.critic_r = AgentCritics(team, hidden, config.share_weights)
+        self.behaviour = policy_of(team, hidden, share, distribution=config.distribution)
+        self.policy = policy_of(team, hidden, share, distribution=config.distribution)
+        self.value_r = AgentValues(team, hidden, share)
+        self.critic_r = AgentCritics(team, hidden, share)
         self.mixer = mixer_of(mixer, team)
         self.log_alpha = nn.Parameter(torch.full((team.n,), math.log(config.alpha)))
         first = torch.softmax(torch.randn(team.n), 0) if config.allocation == "random" else torch.ones(team.n) / team.n
@@ -108,8 +108,8 @@ class OMCDA(Algorithm):
         self.register_buffer("updates", torch.zeros(()))
         self.followed = ["value_r", "critic_r", "mixer"]
         if config.decomposed:
-            self.value_c = AgentValues(team, hidden, config.share_weights)
-            self.critic_c = AgentCritics(team, hidden, config.share_weights)
+            self.value_c = AgentValues(team, hidden, share)
+            self.critic_c = AgentCritics(team, hidden, share)
             full = config.constraint_mixer == "full"
             self.mixer_c = ConstraintMixer(team, config.mixer_hidden) if full else OwnConstraint(team)
             self.followed += ["value_c", "critic_c", "mixer_c"]
@@ -132,9 +132,7 @@ class OMCDA(Algorithm):
         decides = ("bc_lr", "batch_size", "hidden", "share_weights", "distribution", "clip")
         clone = (
             Update("clone", self.clone_loss, ("behaviour",), Adam(c.bc_lr), clip=clip),
-            Polyak(
-                "behaviour", "policy", 1.0
-            ),  # so that π starts where KL is 0, and scores are those of what is cloned
+            Polyak("behaviour", "policy", 1.0),  # π starts where KL is 0, and scores are those of what is cloned
         )
         returns, constraint = Adam(c.lr), Adam(c.constraint_lr)
         value_r = Update("value_r", self.value_r_loss, ("value_r",), returns, clip=clip)
@@ -153,44 +151,19 @@ class OMCDA(Algorithm):
             *learn,
             self.degree_step(),
             # Waiting, its loss does not descend.
-            Update("alpha", self.alpha_loss, ("log_alpha",), Adam(self.alpha_rate), descends=not c.alpha_waits),
+            Update("alpha", self.alpha_loss, ("log_alpha",), Adam(c.alpha_rate), descends=not c.alpha_waits),
             *(Polyak(name, f"target_{name}", c.tau) for name in self.followed),
         )
         rows = Rows(c.batch_size)
-        cloning = Phase("clone", rows, clone, self.cloning_updates, reuse=decides, reuse_as="omcda")
+        cloning = Phase("clone", rows, clone, c.cloning_updates, reuse=decides, reuse_as="omcda")
         return cloning, Phase("train", rows, steps)
-
-    @property
-    def cloning_updates(self) -> int:
-        """Of the first phase."""
-        c = self.config
-        return max(1, round(c.bc_share * c.iterations)) if c.bc_iterations is None else c.bc_iterations
-
-    @property
-    def warm_up_updates(self) -> int:
-        """In which degrees are equal and, by `alpha_waits`, α rests."""
-        return round(self.config.warm_up * self.config.iterations)
-
-    @property
-    def alpha_rate(self) -> float:
-        """Adam's rate for log α: `alpha_lr`, or by `alpha_budget` scaled to the budget, up to tau / alpha_lag."""
-        c = self.config
-        if c.alpha_budget is None:
-            return c.alpha_lr
-        return min(c.alpha_lr * c.alpha_budget / c.iterations, c.tau / c.alpha_lag)
 
     # --- π_b ----------------------------------------------------------------------------------------------------
 
     def clone_loss(self, batch: Batch, noise: Noise) -> Loss:
         """−mean_i E log π_{b,i}(a_i | o_i)."""
-        log_density = self.log_density(self.behaviour, batch)
-        return Loss(-log_density.mean(), {"log_behaviour": log_density.mean(0)})
-
-    def log_density(self, policy: nn.Module, batch: Batch) -> Tensor:
-        """log π_i(a_i | o_i) of the logged actions, [B, n]."""
-        seen = (batch.action_mask,) if self.team.discrete else ()
-        found: Tensor = policy.log_density(batch.obs, batch.action, *seen)
-        return found
+        log_behaviour = log_density(self.behaviour, batch)
+        return Loss(-log_behaviour.mean(), {"log_behaviour": log_behaviour.mean(0)})
 
     # --- V ------------------------------------------------------------------------------------------------------
 
@@ -242,11 +215,9 @@ class OMCDA(Algorithm):
 
     def critic_r_loss(self, batch: Batch, noise: Noise) -> Loss:
         """E (r + γ m V̄^r_tot(o') − Q^r_tot(o, a))²: Eq. 53, of Eqs. 13 and 15."""
-        c = self.config
         with torch.no_grad():
-            next_value = self.target_mixer(self.target_value_r(batch.next_obs), joint_next_state(batch)).squeeze(-1)
-            y = c.reward_scale * batch.team_reward + c.discount * self.continues(batch) * next_value
-        weights, bias = credit(self.mixer, joint_state(batch))
+            y = self.backup(batch, self.target_value_r(batch.next_obs), self.target_mixer)
+        weights, bias = self.credit(batch)
         q = (weights * self.critic_r(batch.obs, batch.action)).sum(-1) + bias
         return Loss((q - y).square().mean(), {"q": q.mean(), "target": y.mean(), "credit": weights.mean(0)})
 
@@ -258,11 +229,9 @@ class OMCDA(Algorithm):
         q = self.mixer_c(self.critic_c(batch.obs, batch.action), joint_state(batch))
         return Loss((q - y).square().mean(), {"q": q.mean(0)})
 
-    def continues(self, batch: Batch) -> Tensor:
-        """m, [B]: 0 where nothing follows."""
-        if self.config.timeouts == "terminal":
-            return batch.continues * (1.0 - batch.truncated.float())
-        return batch.continues
+    def reward(self, batch: Batch) -> Tensor:
+        """r, [B]."""
+        return self.config.reward_scale * batch.team_reward
 
     # --- π ------------------------------------------------------------------------------------------------------
 
@@ -270,12 +239,8 @@ class OMCDA(Algorithm):
         """−mean_i E[ min(exp z_i, w_max) log π_i(a_i | o_i) ]: Eq. 54."""
         with torch.no_grad():
             weight = self.exponent(batch).clamp(max=math.log(self.config.most_weight)).exp()
-        log_policy = self.log_density(self.policy, batch)
-        found = {
-            "weight": weight.mean(0),
-            "weight_std": weight.std(0, correction=0),
-            "log_policy": log_policy.mean(0),
-        }
+        log_policy = self.log_policy(batch)
+        found = {"weight": weight.mean(0), "weight_std": weight.std(0, correction=0), "log_policy": log_policy.mean(0)}
         return Loss(-(weight * log_policy).mean(), found)
 
     # --- d and α ------------------------------------------------------------------------------------------------
@@ -300,14 +265,14 @@ class OMCDA(Algorithm):
         new = self.new_influence(batch, policy, behaviour, noise)
         before = Running(self.influence, self.influence_variance, self.influence_squares)
         influence = running(before, new, self.updates, c.influence_decay)
-        m = shares(influence.mean, c.influence_norm, influence.error)
+        m = allocation(influence.mean, c.influence_norm, influence.error)
         return {
             "divergence": self.divergence_of(policy, behaviour),
             "updates": self.updates + 1.0,
             "influence": influence.mean,
             "influence_variance": influence.variance,
             "influence_squares": influence.squares,
-            "degrees": self.total_degree * torch.where(self.updates < self.warm_up_updates, 1.0 / self.team.n, m),
+            "degrees": self.total_degree * torch.where(self.updates < c.warm_up_updates, 1.0 / self.team.n, m),
         }
 
     def both_policies(self, batch: Batch) -> tuple[Any, Any]:
@@ -323,7 +288,7 @@ class OMCDA(Algorithm):
 
     def new_influence(self, batch: Batch, policy: Any, behaviour: Any, noise: Noise) -> Tensor:
         """m̃_i on this batch, [n]: how V^r_tot changes as π_i leaves π_{b,i}, over how KL_i does."""
-        weights, _ = credit(self.mixer, joint_state(batch))
+        weights, _ = self.credit(batch)
         if self.team.discrete:
             q = self.critic_r.of_all_actions(batch.obs)
             return categorical_influence(weights.unsqueeze(-1) * q, policy, behaviour)
@@ -341,7 +306,7 @@ class OMCDA(Algorithm):
         low, high = (math.log(bound) for bound in ALPHA)
         outward = ((self.log_alpha <= low) & (slack > 0)) | ((self.log_alpha >= high) & (slack < 0))
         # `updates` counts this one already.
-        rests = outward | (self.updates <= self.warm_up_updates) if self.config.alpha_waits else outward
+        rests = outward | (self.updates <= self.config.warm_up_updates) if self.config.alpha_waits else outward
         bounded = self.log_alpha + (self.log_alpha.clamp(low, high) - self.log_alpha).detach()
         objective = bounded.exp() * slack
         found = {
@@ -353,18 +318,9 @@ class OMCDA(Algorithm):
         }
         return Loss(torch.where(rests, objective.detach(), objective).sum(), found)
 
-    # --- acting, agents in another order -------------------------------------------------------------------------
-
-    def act(
-        self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
-    ) -> tuple[Tensor, Any]:
-        """The mode of each policy."""
-        seen = (obs, mask) if self.team.discrete else (obs,)
-        return self.policy.mode(*seen), memory
-
     @torch.no_grad()
     def relabel(self, order: Sequence[int]) -> None:
-        exchange_agents(self, order)
+        super().relabel(order)
         for tensor in (self.log_alpha, self.degrees, self.influence, self.influence_variance, self.divergence):
             tensor.copy_(tensor[torch.as_tensor(order, device=tensor.device)])
 

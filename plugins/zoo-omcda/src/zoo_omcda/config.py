@@ -15,16 +15,23 @@ UNUSED = "Without effect"
 
 @dataclass(frozen=True)
 class OMCDAConfig(AlgorithmConfig):
-    iterations: int = setting(10_000, "Updates after behaviour cloning.", source=OURS)
+    iterations: int = setting(
+        10_000, "Updates after behaviour cloning.", source=f"{OURS}: minutes on a CPU; the paper names none"
+    )
     batch_size: int = setting(128, "Rows in a batch.", source=TABLE)
-    lr: float = setting(1e-3, "Adam's rate for V^r, Q^r and the return's mixer.", source=OURS, at_least=1e-12)
+    lr: float = setting(
+        1e-3,
+        "Adam's rate for V^r, Q^r and the return's mixer.",
+        source=f"{OURS}: as high as so few updates need",
+        at_least=1e-12,
+    )
     constraint_lr: float = setting(
         2e-4,
         "Adam's rate for V^c, Q^c and the constraint's mixer.",
         source=f"our choice: a fifth of lr, as in {TABLE}",
         at_least=1e-12,
     )
-    policy_lr: float = setting(1e-3, "Adam's rate for the policies.", source=OURS, at_least=1e-12)
+    policy_lr: float = setting(1e-3, "Adam's rate for the policies.", source=f"{OURS}: as lr", at_least=1e-12)
     hidden: int = setting(256, "Width of both hidden layers of every network but the mixers.", source=TABLE, at_least=1)
     mixer_hidden: int = setting(
         64, "Width of the constraint mixer's hidden layer.", source="OMCDA E.2: 64 units", at_least=1
@@ -64,10 +71,10 @@ class OMCDAConfig(AlgorithmConfig):
     bc_share: float = setting(
         0.5,
         "Updates of behaviour cloning for each of iterations, unless bc_iterations counts them.",
-        source=OURS,
+        source=f"{OURS}: of a short run a tenth would not clone the data",
         at_least=0,
     )
-    bc_lr: float = setting(1e-3, "Adam's rate of behaviour cloning.", source=OURS, at_least=1e-12)
+    bc_lr: float = setting(1e-3, "Adam's rate of behaviour cloning.", source=f"{OURS}: as policy_lr", at_least=1e-12)
 
     behaviour: str = setting(
         "beside",
@@ -119,7 +126,7 @@ class OMCDAConfig(AlgorithmConfig):
     warm_up: float = setting(
         0.1,
         "Share of the updates in which d_i = d_tot / n, as influences are not known yet.",
-        source="our choice",
+        source="our choice: a share, so that short runs wait as well for critics that say something of influence",
         at_least=0,
         at_most=1,
     )
@@ -130,7 +137,11 @@ class OMCDAConfig(AlgorithmConfig):
     )
 
     alpha: float = setting(
-        1.0, "α_i at first, in units of return.", source="our choice; α_i moves on", at_least=1e-2, at_most=1e3
+        1.0,
+        "α_i at first, in units of return.",
+        source="our choice, for rewards about 1 in size; α_i moves on",
+        at_least=1e-2,
+        at_most=1e3,
     )
     alpha_lr: float = setting(1e-5, "Adam's rate for log α_i.", source=TABLE, at_least=0)
     alpha_budget: int | None = setting(
@@ -149,6 +160,23 @@ class OMCDAConfig(AlgorithmConfig):
         5.0, "Where exp in Eq. 25 goes over into its tangent.", source=OURS, at_least=0, at_most=80
     )
     most_weight: float = setting(100.0, "Largest weight of a row in Eq. 54.", source="our choice, as IQL's", at_least=1)
+
+    @property
+    def cloning_updates(self) -> int:
+        """Updates of behaviour cloning, before all others."""
+        return max(1, round(self.bc_share * self.iterations)) if self.bc_iterations is None else self.bc_iterations
+
+    @property
+    def warm_up_updates(self) -> int:
+        """Updates in which degrees are equal and, by `alpha_waits`, α rests."""
+        return round(self.warm_up * self.iterations)
+
+    @property
+    def alpha_rate(self) -> float:
+        """Adam's rate for log α: `alpha_lr`, or by `alpha_budget` scaled to the budget, up to tau / alpha_lag."""
+        if self.alpha_budget is None:
+            return self.alpha_lr
+        return min(self.alpha_lr * self.alpha_budget / self.iterations, self.tau / self.alpha_lag)
 
 
 @dataclass(frozen=True)

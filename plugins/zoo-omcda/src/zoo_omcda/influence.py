@@ -83,11 +83,11 @@ def quotient(of_value: Tensor, of_divergence: Tensor) -> Tensor:
 # --- m_i and d_i -------------------------------------------------------------------------------------------------
 
 
-def shares(influence: Tensor, norm: str, error: Tensor) -> Tensor:
+def allocation(influence: Tensor, norm: str, error: Tensor) -> Tensor:
     """m = softmax(m̃) (Eq. 20), [n].
 
     With `meanabs` of influences over their mean size, whatever the return's unit, or over `NOISE` times their mean
-    standard error `error` [n] where that is more: influences that may be noise leave the shares nearly equal.
+    standard error `error` [n] where that is more: influences that may be noise leave m nearly equal.
     """
     if norm == "meanabs":
         size = torch.maximum(influence.abs().mean(), NOISE * error.mean())

@@ -20,14 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo_core import (
     Adam,
-    Algorithm,
     AlgorithmConfig,
     Batch,
     Clip,
@@ -47,12 +45,12 @@ from zoo_critics import (
     DISTRIBUTIONS,
     AgentCritics,
     AgentValues,
+    MixedAlgorithm,
     credit,
-    exchange_agents,
-    joint_next_state,
     joint_state,
     mixer_of,
     policy_of,
+    steady_exp,
 )
 
 CODE = "OMIGA"
@@ -116,7 +114,7 @@ class OMIGAConfig(AlgorithmConfig):
     )
 
 
-class OMIGA(Algorithm):
+class OMIGA(MixedAlgorithm):
     Config = OMIGAConfig
     config: OMIGAConfig
 
@@ -129,10 +127,10 @@ class OMIGA(Algorithm):
         mixer: Callable[..., Mixer] | None = None,
     ) -> None:
         super().__init__(team, config, statistics=statistics, mixer=mixer)
-        hidden, share = (config.hidden, config.hidden), config.share_weights
-        self.policy = policy_of(team, hidden, share, config.action_edge, config.distribution)
-        self.value = AgentValues(team, hidden, share)
-        self.critic = AgentCritics(team, hidden, share)
+        share = config.share_weights
+        self.policy = policy_of(team, self.sizes, share, config.action_edge, config.distribution)
+        self.value = AgentValues(team, self.sizes, share)
+        self.critic = AgentCritics(team, self.sizes, share)
         self.mixer = mixer_of(mixer, team)
         self.target_value, self.target_critic = target_copy(self.value), target_copy(self.critic)
         self.target_mixer = target_copy(self.mixer)
@@ -168,18 +166,14 @@ class OMIGA(Algorithm):
         """
         limit = self.config.z_limit
         if self.config.exponential == "linear":
-            return (exponential(z, limit) + linear).mean()
+            return (steady_exp(z, limit) + linear).mean()
         z = z.clamp(-limit, limit)
         largest = z.detach().amax().clamp(min=-1.0)
         return (torch.exp(z - largest) + torch.exp(-largest) * linear).mean()
 
     def policy_loss(self, batch: Batch, z: Tensor) -> Tensor:
         """−mean exp(z_i) log π_i(a_i | o_i) over agents and rows; among available actions where they are discrete."""
-        if self.team.discrete:
-            log_density = self.policy.log_density(batch.obs, batch.action, batch.action_mask)
-        else:
-            log_density = self.policy.log_density(batch.obs, batch.action)
-        return -(self.weight(z) * log_density).mean()
+        return -(self.weight(z) * self.log_policy(batch)).mean()
 
     def weight(self, z: Tensor) -> Tensor:
         """exp(z), cut as in the values' loss: [B, n]. Of the straight continuation it is the slope."""
@@ -195,31 +189,7 @@ class OMIGA(Algorithm):
     def critic_loss(self, batch: Batch, noise: Noise) -> Loss:
         """mean (r + γ (1 − d) V̄_tot(o') − Q_tot(o, a))²."""
         with torch.no_grad():
-            y = self.backup(batch, self.target_mixer(self.target_value(batch.next_obs), joint_next_state(batch)))
-        q = self.mixer(self.critic(batch.obs, batch.action), joint_state(batch))  # [B, 1]
+            y = self.backup(batch, self.target_value(batch.next_obs), self.target_mixer)
+        q = self.total(self.critic(batch.obs, batch.action), batch)
         td = (q - y).square().mean()
         return Loss(td, {"q": q.mean(), "target": y.mean()})
-
-    def backup(self, batch: Batch, next_value: Tensor) -> Tensor:
-        """r + γ (1 − d) next_value, [B, 1]; r is the mean of the agents' rewards."""
-        continues = batch.continues
-        if self.config.timeouts == "terminal":
-            continues = continues * (1.0 - batch.truncated.float())
-        return batch.team_reward.unsqueeze(-1) + self.config.discount * continues.unsqueeze(-1) * next_value
-
-    # --- acting --------------------------------------------------------------------------------------------------
-
-    def act(
-        self, obs: Tensor, mask: Tensor | None, memory: Any, generator: torch.Generator | None
-    ) -> tuple[Tensor, Any]:
-        """The mode of each policy: its mean within the bounds, or the most likely action."""
-        return self.policy.mode(obs, mask) if self.team.discrete else self.policy.mode(obs), memory
-
-    def relabel(self, order: Any) -> None:
-        exchange_agents(self, order)
-
-
-def exponential(z: Tensor, limit: float) -> Tensor:
-    """exp(z) up to `limit`, its tangent there beyond: it never overflows and its slope never vanishes."""
-    below = z.clamp(max=limit)
-    return below.exp() * (1.0 + z - below)
