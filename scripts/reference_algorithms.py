@@ -101,17 +101,20 @@ def cell(configs: dict[str, Any], name: str) -> str:
 
 
 def presets(entry: AlgorithmEntry) -> list[str]:
-    """What each further preset changes, and why."""
+    """What the second preset changes: the reason that `zoo` has and, where `zoo` comes first, `published`'s source."""
     names = list(load_presets(entry))
-    first = resolved(entry, names[0])
+    first, second = (resolved(entry, name) for name in names[:2])
+    head, origins = ["setting", f"`{names[0]}` (default)", f"`{names[1]}`"], [second.origins]
+    if names[0] == "zoo":
+        head, origins = [*head, "why `zoo` has its own", f"source of `{names[1]}`"], [first.origins, second.origins]
+    else:
+        head.append("why")
     rows = []
-    for name in names[1:]:
-        other = resolved(entry, name)
-        for key, origin in other.origins.items():
-            before, after = getattr(first.config, key), getattr(other.config, key)
-            if before != after:
-                rows.append([f"`{key}`", shown(before), shown(after), origin.source])
-    return table(["setting", f"`{names[0]}` (default)", f"`{names[1]}`", "why"], rows)
+    for key in second.origins:
+        before, after = getattr(first.config, key), getattr(second.config, key)
+        if before != after:
+            rows.append([f"`{key}`", shown(before), shown(after), *(each[key].source for each in origins)])
+    return table(head, rows)
 
 
 def results(entry: AlgorithmEntry, docs: Path) -> list[str]:
