@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from zoo_cli.registry import ORIGINS, Known
+from zoo_cli.registry import ORIGINS, Known, load_registry
 from zoo_core.compatibility import missing, require_mixer
 from zoo_core.entries import AlgorithmEntry, DatasetEntry, EnvEntry, MixerEntry, Source
 from zoo_core.errors import IncompatiblePair, UsageError, ZooError
@@ -100,18 +100,35 @@ def _algorithm(zoo: Zoo, entry: AlgorithmEntry) -> tuple[dict[str, Any], dict[st
         "actions": ", ".join(entry.actions),
         "needs": ", ".join(entry.needs),
         "acts": "on what all agents see" if entry.centralised_acting else "each agent on its own observation",
-        "mixer": _mixer_of(entry),
+        "mixer": _mixer_of(zoo, entry),
         "runs with": entry.online or f"zoo train --algo {_unmistakable(zoo, entry)}",
     }
     mixers = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
     return facts, {"environments": _names(zoo.envs, lambda env: not missing(entry, env)), "mixers": mixers}
 
 
-def _mixer_of(entry: AlgorithmEntry) -> str:
-    """What a mixer must be, and which one is had unless asked for."""
+def _mixer_of(zoo: Zoo, entry: AlgorithmEntry) -> str:
+    """What a mixer must be, which one is had unless asked for, and what to do if that one is missing."""
     if entry.mixer is None:
         return "none"
-    return f"{' and '.join(entry.mixer) or 'any'}; {entry.default_mixer} by default"
+    default = entry.default_mixer
+    wanted = f"{' and '.join(entry.mixer) or 'any'}; {default} by default"
+    if any(offer.name == default for offer in zoo.mixers):
+        return wanted
+    fitting = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
+    meanwhile = f"{fitting[0]}, the first that fits, is taken" if fitting else "it cannot be trained"
+    return f"{wanted}, which is {_absent(zoo, default)}; until then {meanwhile}"
+
+
+def _absent(zoo: Zoo, mixer: str) -> str:
+    """Why a mixer cannot be had and what to type."""
+    known = next((plugin for plugin in load_registry() if mixer in plugin.provides.get("mixer", ())), None)
+    if known is None:
+        return "not installed and in no plugin of the catalogue"
+    row = next((row for row in zoo.plugins if row.distribution == known.distribution and not row.healthy), None)
+    if row is not None:
+        return f"missing, for {known.distribution} is {row.state} ({row.reason}; `zoo doctor` says how to mend it)"
+    return f"not installed (it comes with {known.distribution}: {known.install_command()})"
 
 
 def _unmistakable(zoo: Zoo, entry: AlgorithmEntry) -> str:

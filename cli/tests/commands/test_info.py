@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from zoo_core.plugins import Zoo
+from zoo_core.plugins import PluginRow, Zoo
 
 Run = Callable[..., Any]
 
@@ -48,6 +49,55 @@ def test_settings_are_resolved_for_what_is_asked_each_with_its_source(
 ) -> None:
     lr = settings(run, *words)["values"]["lr"]
     assert (lr["value"], lr["from"], lr["source"], lr["doc"]) == (value, layer, source, "Step size.")
+
+
+@pytest.mark.parametrize(
+    ("default", "rows", "expected"),
+    [
+        ("mix", (), r"linear; mix by default"),
+        (
+            "linear",
+            (),
+            r"linear; linear by default, which is not installed \(it comes with zoo-mixers: pip install -e .*\);"
+            r" until then mix, the first that fits, is taken",
+        ),
+        (
+            "linear",
+            (PluginRow("zoo-mixers", "0.1.0", "broken", "it raised"),),
+            r"linear; linear by default, which is missing, for zoo-mixers is broken \(it raised; `zoo doctor` says how"
+            r" to mend it\); until then mix, .*",
+        ),
+        (
+            "own",
+            (),
+            r"linear; own by default, which is not installed and in no plugin of the catalogue; until then mix.*",
+        ),
+    ],
+)
+def test_a_default_mixer_that_is_missing_is_said_with_what_installs_it(
+    toy: Zoo, run: Run, monkeypatch: pytest.MonkeyPatch, default: str, rows: Any, expected: str
+) -> None:
+    offers = [
+        replace(offer, entry=replace(offer.entry, default_mixer=default)) if offer in toy.algorithms else offer
+        for kind in ("algorithm", "env", "mixer")
+        for offer in toy.offers(kind)
+    ]
+    zoo = Zoo.assemble(offers, rows)
+    monkeypatch.setattr("zoo_cli.commands.info.load_zoo", lambda: zoo)
+    code, (card,), err = run("info", "toy", "--json")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(expected, card["facts"]["mixer"])
+
+
+def test_an_algorithm_for_which_no_mixer_is_installed_cannot_be_trained_and_says_so(
+    toy: Zoo, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo = Zoo.assemble([*toy.algorithms, *toy.envs], ())
+    monkeypatch.setattr("zoo_cli.commands.info.load_zoo", lambda: zoo)
+    code, out, err = run("info", "toy")
+    assert (code, err) == (0, "")
+    assert "it comes with zoo-mixers: pip install" in " ".join(out.split())
+    assert "until then it cannot be trained" in " ".join(out.split())
 
 
 def test_where_two_plugins_offer_one_algorithm_each_card_says_the_name_that_trains_it(
