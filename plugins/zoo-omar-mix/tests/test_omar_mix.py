@@ -110,23 +110,33 @@ def test_counted_once_the_bias_is_not_in_the_penalty():
         assert torch.allclose(*found, atol=1e-5) == alike
 
 
+def naive_search(alg, batch, normals, b, i):
+    """The cross-entropy search of one agent in one row, by lists: normals [rounds, m, a] → action in ±1, its value."""
+    mean, deviation, kept = torch.zeros(2), torch.full((2,), alg.config.search_start), []
+    for drawn in normals:
+        tried = [(mean + deviation * one).clamp(-1.0, 1.0) for one in drawn]
+        for unit in tried:
+            joint = batch.action[b].clone()
+            joint[i] = (0.25 + 0.75 * unit) * SIZES[i]
+            kept.append((float(alg.critic(batch.obs[b : b + 1], joint[None])[0, i].detach()), unit))
+        kept = sorted(kept, key=lambda pair: -pair[0])[: alg.config.search_elites]
+        elites = torch.stack([unit for _, unit in kept])
+        mean = elites.sum(0) / len(kept)
+        deviation = ((elites - mean).square().sum(0) / (len(kept) - 1)).sqrt()
+    return kept[0][1], kept[0][0]
+
+
 def test_policies_move_to_the_better_action_and_up_their_own_critic():
-    alg, batch, noise = make(search_rounds=2, search_samples=2, search_elites=2, search_start=0.3)
+    alg, batch, noise = make(search_rounds=3, search_samples=4, search_elites=2, search_start=0.3)
     action = sampled(alg, batch.obs, noise["policy"])
     q = alg.critic(batch.obs, action)
-    search = noise["search"]  # [rounds, B, n, m, a]
-
-    def value(unit):
-        whole = (0.25 + 0.75 * unit) * SIZES.unsqueeze(1)
-        return torch.stack([alg.critic(batch.obs, whole[:, :, m]) for m in range(unit.shape[2])], -1)
-
-    best, its_q = best_action(value, search, alg.config.search_elites, alg.config.search_start)
     expected, found, dims = 0.0, 0, int(SIZES.sum())
     for b in range(B):
         for i in range(3):
-            better = bool(its_q[b, i] > q[b, i])
+            best, its_q = naive_search(alg, batch, noise["search"][:, b, i], b, i)
+            better = its_q > q[b, i].item()
             found += better
-            goal = ((0.25 + 0.75 * best[b, i]) * SIZES[i] if better else action[b, i]).detach()
+            goal = ((0.25 + 0.75 * best) * SIZES[i] if better else action[b, i]).detach()
             expected = expected + C * ((action[b, i] - goal) ** 2).sum() / (B * dims)
             expected = expected - (1 - C) * q[b, i] / (3 * B)
     assert 0 < found < 3 * B
@@ -157,6 +167,22 @@ def test_the_search_finds_the_top_of_a_hill():
     best, value = best_action(lambda unit: -(unit - top).square().sum(-1), normals, 10, 2.0)
     torch.testing.assert_close(best, top.expand(3, 2, 2), atol=0.02, rtol=0)
     torch.testing.assert_close(value, -(best - top).square().sum(-1))
+
+
+def test_a_round_draws_about_the_mean_of_the_last_elites_with_their_deviation():
+    """Elites 0.8 and 0.4 of the first round: the second draws from N(0.6, 0.08)."""
+    normals = torch.zeros(2, 1, 1, 4, 1)
+    normals[0, 0, 0, :, 0] = torch.tensor([0.8, 0.4, -0.1, -0.3])
+    normals[1, 0, 0, :, 0] = torch.tensor([1.0, 0.5, 0.0, -1.0])
+    seen = []
+
+    def value(unit):
+        seen.append(unit[0, 0, :, 0])
+        return unit[..., 0]
+
+    best_action(value, normals, 2, 1.0)
+    deviation = math.sqrt(0.08)  # the sample's: (0.2² + 0.2²) / (2 − 1)
+    torch.testing.assert_close(seen[1], 0.6 + deviation * normals[1, 0, 0, :, 0])
 
 
 def test_a_round_keeps_the_elites_of_the_one_before():
