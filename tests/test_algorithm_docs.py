@@ -15,6 +15,7 @@ from zoo_core.testing import tiny_config, tiny_dataset, tiny_learner, tiny_team
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs" / "algorithms"
 FAMILY = ("macql", "cfcql", "icql-qs", "spacql")
+MIXED = ("omiga", "omar-mix", "omcda", "icq", "bcq-ma", "cql-ma", "comadice")
 ENTRIES = {offer.name: offer.entry for offer in load_zoo().algorithms}
 OURS = {tomllib.loads(p.read_text())["project"]["name"] for p in ROOT.glob("plugins/**/pyproject.toml")}
 NAMES = sorted(offer.name for offer in load_zoo().algorithms if offer.distribution in OURS)
@@ -92,6 +93,18 @@ def test_every_setting_a_page_names_with_a_value_can_be_set(page):
 def test_every_value_has_a_source(name, env):
     origins = resolved(name, env, "random").origins
     assert [key for key, origin in origins.items() if not origin.source] == []
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_what_the_zoo_does_otherwise_than_published_has_a_reason_that_the_page_shows(name):
+    published, zoo = resolved(name, preset="published"), resolved(name, preset="zoo")
+    differing = {key for key, value in vars(published.config).items() if value != getattr(zoo.config, key)}
+    shown = {key: cells for key, *cells in rows(f"{name}.md", "<!-- generated: presets -->")}
+    assert shown.keys() == differing
+    for key in differing:
+        reason = zoo.origins[key].source
+        assert reason not in ("", "our choice"), key
+        assert shown[key][2] == reason.replace("`", ""), key
 
 
 def page(name):
