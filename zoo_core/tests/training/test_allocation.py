@@ -32,6 +32,23 @@ def test_freed_memory_is_not_asked_of_the_system_again():
         assert faults() < 5_000
 
 
+@pytest.mark.parametrize(("given", "told"), [("0", False), (" OFF ", False), ("1", True), ("", True)])
+def test_a_variable_keeps_the_allocator_as_it_is(monkeypatch, given, told):
+    calls = []
+
+    class Agrees:
+        def mallopt(self, parameter: int, value: int) -> int:
+            calls.append(parameter)
+            return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Agrees())
+    monkeypatch.setenv("ZOO_KEEP_MEMORY", given)
+    with computing(Modes()):
+        pass
+    assert bool(calls) is told
+    assert keep_freed_memory() is told
+
+
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(allocation.ctypes, "CDLL", lambda name: object())
     assert keep_freed_memory() is False

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from zoo_core.errors import (
     AmbiguousName,
     CheckpointCorrupt,
     IncompatiblePair,
+    PluginError,
     RunError,
     RunLocked,
     SettingError,
@@ -31,6 +33,7 @@ from zoo_core.plugins import Offer, Zoo
 from zoo_core.training import RunFolder, load_policy, manifest, phase_cache, train
 from zoo_core.training.events import Evaluated, Finished, Note, Progress, Started
 from zoo_core.training.interrupts import RunInterrupted, Stop
+from zoo_core.training.parallel import Worker
 
 pytestmark = pytest.mark.usefixtures("toy_zoo")
 
@@ -265,6 +268,30 @@ def test_divergence_keeps_the_last_good_checkpoint_and_says_which_loss(ask, tmp_
         train(ask(algo="toy-diverges", checkpoint_every=2))
     folder = next((tmp_path / "runs").rglob("config.json")).parent
     assert all(torch.isfinite(t).all() for t in weights(folder).values())
+
+
+def test_a_process_that_is_killed_says_what_goes_on_and_what_shows_more(ask):
+    worker = Worker(ask(), 3, queue.Queue())
+    try:
+        worker.process.kill()
+        failure = worker.failure()
+    finally:
+        worker.close()
+    assert failure.seed == 3
+    assert "killed by SIGKILL, often for lack of memory (fewer --jobs leave more for each)" in failure.message
+    assert "The same command resumes it" in failure.message
+    assert "--seed 3 with --debug shows where" in failure.message
+
+
+def test_a_run_that_its_algorithm_no_longer_reads_says_what_to_install(ask, toy_zoo):
+    folder = RunFolder(train(ask()).runs[0].folder)
+    config = folder.config
+    config["settings"]["gone"] = {"value": 1, "from": "default", "source": ""}
+    (folder.path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        PluginError, match=r"toy no longer takes .*'gone'.* Install the versions that its manifest.json"
+    ):
+        load_policy(folder.path, toy_zoo, print)
 
 
 def test_one_failing_seed_does_not_stop_the_others(ask, monkeypatch):

@@ -4,6 +4,17 @@ Everything random in iteration i of a phase comes from generators named by (seed
 of one iteration do not depend on what was drawn before. So a resumed run needs no generator state, and seeds trained
 together see what each would see alone.
 
+What is equal, and when:
+
+- Two trainings of one seed, one of them interrupted at checkpoints any number of times or not, end with equal bits in
+  weights, optimisers, metrics and scores on a CPU if these are equal: the core, the plugins, torch and Python; the
+  dataset; the settings; the modes (threads, compilation, precision); the seeds trained in one group; and the kind of
+  processor, whose instruction set decides which kernels run. A resumed run is held to all of them but the last.
+- On a GPU the same holds of batches and noise; they are other ones than a CPU's. Weights are equal as far as the
+  kernels of the losses are: torch's deterministic ones are not asked for, and some add in any order.
+- A seed trained alone and within a group sees the same batches and noise; its weights differ by rounding. So do
+  recorded and plain iterations on a GPU, compiled and eager losses, and other numbers of threads.
+
 Iterations are counted from 1 within a phase: `every=2` acts in the 2nd, 4th, … iteration.
 """
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from zoo_core.plugins import Zoo
 
 
+_ANOTHER = "Install the versions that its manifest.json names, or train it anew with --again"
+
+
 @dataclass(frozen=True)
 class TrainedPolicy:
     """The policy of a run as its newest whole checkpoint holds it."""
@@ -66,14 +69,14 @@ def load_policy(path: Path, zoo: Zoo, warn: Callable[[str], None]) -> TrainedPol
     try:
         settings = entry.load().Config(**values)  # type: ignore[attr-defined]
     except TypeError as error:
-        raise PluginError(f"{path}: {entry.name} no longer takes this run's settings: {error}") from error
+        raise PluginError(f"{path}: {entry.name} no longer takes this run's settings: {error}. {_ANOTHER}") from error
     team = TeamSpec.from_json(config["team"])
     statistics = statistics_from_json(config["statistics"])
     algorithm = build_algorithm(entry, team, settings, config["seed"], statistics=statistics, mixer=mixer)
     own = dict([*algorithm.named_parameters(), *algorithm.named_buffers()])
     stored = {name.removeprefix("model/"): t for name, t in found.tensors.items() if name.startswith("model/")}
     if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in stored.items()}:
-        raise PluginError(f"{path}: {entry.name} no longer has the networks this run was trained with")
+        raise PluginError(f"{path}: {entry.name} no longer has the networks this run was trained with. {_ANOTHER}")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(stored[name])

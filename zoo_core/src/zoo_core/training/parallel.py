@@ -67,7 +67,13 @@ class Worker:
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", errors="replace").strip().splitlines()
         cause = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return Failed(self.seed, f"its process ended: {cause}{': ' + lines[-1] if lines else ''}")
+        said = f": {lines[-1]}" if lines else ""
+        memory = ", often for lack of memory (fewer --jobs leave more for each)" if code == -signal.SIGKILL else ""
+        return Failed(
+            self.seed,
+            f"its process ended: {cause}{memory}{said}. The same command resumes it from its last checkpoint;"
+            f" --seed {self.seed} with --debug shows where it failed",
+        )
 
     def close(self) -> None:
         """End the process if it still runs, and let go of its pipes."""

@@ -1,7 +1,8 @@
 """Running a plan: the loop around the learner that logs, evaluates, checkpoints and resumes.
 
 A group of S ≥ 1 seeds shares one learner; every seed has its own run folder. The state of a run is its newest whole
-checkpoint: whatever was written after it (metrics, evaluations) is cut off and made again, bit by bit the same.
+checkpoint: whatever was written after it (metrics, evaluations) is cut off and made again, bit by bit the same where
+`zoo_core.training.learner` says so.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def _try_group(plan: Plan, seeds: Sequence[int], observer: Observer, stop: Stop)
         if len(plan.request.seeds) == len(seeds):
             raise
         code = error.exit_code if isinstance(error, ZooError) else 1
-        message = str(error) if isinstance(error, ZooError) else f"unexpected {type(error).__name__}: {error}"
+        unplanned = f"unexpected {type(error).__name__}: {error}; --seed {seeds[0]} with --debug shows where"
+        message = str(error) if isinstance(error, ZooError) else unplanned
         for seed in seeds:
             observer(Failed(seed, message, code))
 
