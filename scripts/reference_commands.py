@@ -21,6 +21,7 @@ interrupted, 143 terminated.
 | --- | --- |
 | `ZOO_CACHE` | where the zoo keeps what it makes; `$XDG_CACHE_HOME/zoo`, else `~/.cache/zoo` |
 | `ZOO_DATA` | where datasets lie; `data` in that folder |
+| `ZOO_KEEP_MEMORY` | `0`: what training frees goes back to the system ([Python](../python.md)) |
 | `ZOO_PLUGINS` | only these distributions are plugins: `ZOO_PLUGINS=zoo-mpe,zoo-bc` |
 | `ZOO_PLUGINS_OFF` | these distributions are not |
 | `ZOO_PROBE_SECONDS` | how long an unknown plugin may take when it is first asked what it offers; 20 |

@@ -84,7 +84,7 @@ def train(
         dataset: a dataset's name, a folder, `minari:<id>`, or an open `Dataset`.
         preset: settings as `published`, or the `zoo`'s.
         settings: setting → value, over all other layers (`--set`).
-        config: a YAML file of `setting: value` lines.
+        config: a YAML file of `setting: value` lines; `mixer: NAME` may be one.
         mixer: for algorithms that take one; empty takes the algorithm's default.
         iterations: the budget; None takes the algorithm's.
         seeds: how many (0, 1, …), or which; None is seed 0.

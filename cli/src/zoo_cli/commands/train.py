@@ -34,7 +34,10 @@ AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--dataset", default="", help="A dataset's name, a folder, or minari:<id>.")
 @click.option("--preset", default=None, help="Settings as published, or the zoo's: published or zoo.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-@click.option("--config", "config_file", default="", metavar="FILE", help="A YAML file of `setting: value` lines.")
+@click.option(
+    "--config", "config_file", default="", metavar="FILE",
+    help="A YAML file of `setting: value` lines; `mixer: NAME` may be one.",
+)  # fmt: skip
 @click.option("--mixer", default="", help="For algorithms that take one.  [default: the algorithm's]")
 @click.option("--iterations", type=AT_LEAST_ONE, default=None, help="The budget.  [default: the algorithm's]")
 @click.option("--seeds", type=AT_LEAST_ONE, default=None, help="Train this many seeds: 0, 1, …")
