@@ -17,6 +17,7 @@ from zoo_critics.testing_mixed import (
     DISCRETE,
     REACH,
     assert_same,
+    lasting_rewards,
     made,
     mixed,
     statistics_of,
@@ -250,3 +251,8 @@ def test_a_mixer_without_parameters_will_do(kind):
 def test_it_finds_the_best_play_of_the_two_step_game_and_not_the_safe_one():
     (entry,) = zoo_algorithms()
     assert two_step_score(entry) > 0.99
+
+
+def test_values_stay_at_what_lasting_rewards_add_up_to():
+    _, off, _ = lasting_rewards(BCQMA, 300, vae_hidden=16)
+    assert off.abs().amax() < 0.2

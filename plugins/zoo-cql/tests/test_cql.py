@@ -19,6 +19,7 @@ from zoo_critics.testing_mixed import (
     assert_same,
     credit_of,
     density,
+    lasting_rewards,
     log_likelihood,
     made,
     mixed,
@@ -207,3 +208,10 @@ def test_a_mixer_without_parameters_will_do(kind):
 def test_it_finds_the_best_play_of_the_two_step_game_and_not_the_safe_one():
     (entry,) = zoo_algorithms()
     assert two_step_score(entry) > 0.99
+
+
+def test_values_of_lasting_rewards_are_lowered_and_do_not_run_away():
+    """What a step is lowered by, every step before it is, too: a small penalty takes a third of the lesser values."""
+    _, off, _ = lasting_rewards(CQLMA, 200, samples=3, alpha=0.01)
+    assert off.amin() > -0.5
+    assert off.amax() < 0.2

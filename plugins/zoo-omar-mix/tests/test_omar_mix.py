@@ -10,7 +10,7 @@ from zoo_core import SettingError, TeamSpec, Update, generator
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
 from zoo_critics.testing import discrete_batch, draw, perturb, random_batch
-from zoo_critics.testing_mixed import LinearMixer
+from zoo_critics.testing_mixed import LinearMixer, lasting_rewards
 from zoo_omar_mix.algorithm import OMARMix
 from zoo_omar_mix.config import OMARMixConfig
 from zoo_omar_mix.plugin import zoo_algorithms
@@ -210,6 +210,12 @@ def test_each_update_changes_its_own_networks_alone():
     loss = critic.loss(batch, noise).value
     found = torch.autograd.grad(loss, list(alg.policy.parameters()), allow_unused=True)
     assert all(gradient is None for gradient in found)
+
+
+def test_values_stay_at_what_lasting_rewards_add_up_to():
+    few = {"samples": 3, "search_samples": 4, "search_elites": 2}
+    _, off, _ = lasting_rewards(OMARMix, 200, **few, penalty_bias="once", alpha=0.1)
+    assert off.abs().amax() < 0.2
 
 
 # --- settings ----------------------------------------------------------------------------------------------------

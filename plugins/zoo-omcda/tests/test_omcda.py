@@ -15,8 +15,8 @@ from zoo_core.errors import IncompatiblePair
 from zoo_core.testing import tiny_dataset, tiny_team
 from zoo_core.testing.tiny import play_out
 from zoo_core.training import Learner, build_algorithm
-from zoo_critics.testing_mixed import LinearMixer
-from zoo_omcda.algorithm import OMCDA, Entangled, EqualDegrees, RandomDegrees
+from zoo_critics.testing_mixed import LinearMixer, lasting_rewards
+from zoo_omcda.algorithm import ALPHA, OMCDA, Entangled, EqualDegrees, RandomDegrees
 from zoo_omcda.config import EntangledConfig, OMCDAConfig
 from zoo_omcda.mixer import ConstraintMixer
 from zoo_omcda.plugin import zoo_algorithms
@@ -312,3 +312,14 @@ def test_scores_are_those_of_the_policies_modes(team):
             else:
                 expected = [0.25 + 0.75 * math.tanh(min(max(float(x.detach()), -9), 9)) for x in head[:size]]
                 assert action[b, i, :size].tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_values_stay_at_what_lasting_rewards_add_up_to_and_where_actions_do_not_matter_no_agent_leaves_the_data():
+    """Rewards do not depend on actions, so KL_i stays below d_i, α_i falls from where it began, and π clones."""
+    rates = {"policy_lr": 5e-3, "constraint_lr": 1e-3, "alpha_lr": 1e-2, "alpha_budget": None}
+    alg, off, taken = lasting_rewards(OMCDA, 300, **rates, alpha=10.0)
+    assert off.abs().amax() < 0.2
+    assert (taken - 0.8).abs().amax() < 0.15
+    assert (alg.divergence < alg.degrees).all()
+    assert (alg.alpha < 10.0).all()
+    assert (alg.alpha > ALPHA[0]).all()

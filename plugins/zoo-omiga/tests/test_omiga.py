@@ -11,7 +11,7 @@ from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
 from zoo_critics import steady_exp
 from zoo_critics.testing import discrete_batch, perturb, random_batch
-from zoo_critics.testing_mixed import LinearMixer
+from zoo_critics.testing_mixed import LinearMixer, lasting_rewards
 from zoo_omiga.algorithm import OMIGA, OMIGAConfig
 from zoo_omiga.plugin import zoo_algorithms
 
@@ -201,6 +201,13 @@ def test_agents_may_have_weights_of_their_own():
     alg, batch = make(share_weights=False)
     assert all(len(p) == 3 for p in alg.value.parameters())
     assert alg.local_loss(batch, {}).value.isfinite()
+
+
+def test_values_stay_at_what_lasting_rewards_add_up_to_and_policies_at_the_datas_mean():
+    zoo = {"distribution": "clipped-normal", "exponential": "linear", "z_limit": 5.0}
+    _, off, taken = lasting_rewards(OMIGA, 300, **zoo)
+    assert off.abs().amax() < 0.2
+    assert (taken - 0.8).abs().amax() < 0.15
 
 
 # --- settings ----------------------------------------------------------------------------------------------------
