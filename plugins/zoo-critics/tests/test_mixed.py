@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from zoo_core import Phase, ZooError
+from zoo_core import Clip, Phase, ZooError
 from zoo_critics import AgentCritics, MixedConfig, ScaledMixedAlgorithm, reward_scale
 from zoo_critics.testing_mixed import CONTINUOUS, DISCRETE, REWARD_STD, made, mixed, mixed_batch, statistics_of
 
@@ -55,6 +55,12 @@ def test_the_mixer_reads_the_states_of_a_batch():
     for b in range(B):
         torch.testing.assert_close(total[b], mixed(alg.mixer, values[b], batch.state[b]))
     torch.testing.assert_close(total, (weight * values).sum(1) + bias)
+
+
+def test_gradients_are_clipped_as_the_setting_says_or_not_at_all():
+    assert made(Bare, CONTINUOUS, B)[0].clip() == Clip(1.0)
+    assert made(Bare, CONTINUOUS, B, clip=0.5)[0].clip("module") == Clip(0.5, "module")
+    assert made(Bare, CONTINUOUS, B, clip=None)[0].clip() is None
 
 
 def test_exchanging_agents_exchanges_their_critics():

@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from zoo_core import (
     Adam,
     Batch,
-    Clip,
     Draw,
     Loss,
     Mixer,
@@ -109,7 +108,7 @@ class BCQMA(ScaledMixedAlgorithm):
 
     def phases(self) -> tuple[Phase, ...]:
         c, team = self.config, self.team
-        adam, clip = Adam(c.lr), Clip(c.clip)
+        adam, clip = Adam(c.lr), self.clip()
         follow = [Polyak("critics", "target_critics", c.tau), Polyak("mixer", "target_mixer", c.tau)]
         learned = ("critics", "mixer")
         if team.discrete:

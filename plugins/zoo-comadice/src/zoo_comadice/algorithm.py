@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Adam, Batch, Clip, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
+from zoo_core import Adam, Batch, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
 from zoo_core.nn import target_copy
 from zoo_critics import (
     DISTRIBUTIONS,
@@ -119,16 +119,16 @@ class ComaDICE(ScaledMixedAlgorithm):
         released = c.gradient == "released"
         level = self.learned_levels[:1]
         steps = [
-            Update("critic", self.critic_loss, ("critic", "mixer"), Adam(c.lr), clip=Clip(c.clip)),
+            Update("critic", self.critic_loss, ("critic", "mixer"), Adam(c.lr), clip=self.clip()),
             Update(
                 "value",
                 self.released_value_loss if released else self.value_loss,
                 ("value", *level),
                 Adam(c.lr),
-                clip=Clip(c.clip, "module"),
+                clip=self.clip("module"),
                 descends=not released,
             ),
-            Update("policy", self.policy_loss, ("policy",), Adam(c.lr), clip=Clip(c.clip)),
+            Update("policy", self.policy_loss, ("policy",), Adam(c.lr), clip=self.clip()),
             *(Polyak(name, f"target_{name}", c.tau) for name in ("critic", "value", "mixer")),
         ]
         if "weight_level" in self.learned_levels:

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from zoo_core import (
     Adam,
     Batch,
-    Clip,
     Draw,
     Loss,
     Mixer,
@@ -108,7 +107,7 @@ class CQLMA(ScaledMixedAlgorithm):
             "there": Draw("normal", sampled, agent_axis=1),
         }
         critic_loss = self.discrete_critic_loss if team.discrete else self.critic_loss
-        adam, clip = Adam(c.lr), Clip(c.clip)
+        adam, clip = Adam(c.lr), self.clip()
         steps = [
             Update("critic", critic_loss, ("critic", "mixer"), adam, {} if team.discrete else critic, clip=clip),
             Polyak("critic", "target_critic", c.tau),

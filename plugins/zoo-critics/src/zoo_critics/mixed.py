@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from zoo_core import (
     Algorithm,
     AlgorithmConfig,
     Batch,
+    Clip,
     Mixer,
     Statistics,
     TeamSpec,
@@ -54,7 +55,9 @@ class MixedConfig(AlgorithmConfig):
         at_least=0,
         at_most=1,
     )
-    clip: float = setting(1.0, "Largest gradient norm of an update.", source="OMIGA algos/OMIGA.py", at_least=1e-12)
+    clip: float | None = setting(
+        1.0, "Largest gradient norm of an update; null: any.", source="OMIGA algos/OMIGA.py", at_least=1e-12
+    )
     scale_rewards: bool = setting(
         True,
         "Divide rewards by their standard deviation in the data.",
@@ -72,7 +75,7 @@ class MixedAlgorithm(Algorithm):
     """Base: the team's value, what follows a step, stochastic policies.
 
     Subclasses build the networks: `mixer`, its target where there is one, `policy`. Read here are the settings hidden,
-    discount and timeouts.
+    clip, discount and timeouts.
     """
 
     Config: ClassVar[type]
@@ -84,6 +87,10 @@ class MixedAlgorithm(Algorithm):
     def sizes(self) -> tuple[int, int]:
         """Of the hidden layers."""
         return self.config.hidden, self.config.hidden
+
+    def clip(self, per: Literal["all", "member", "module"] = "all") -> Clip | None:
+        """How an update's gradients are clipped; None where the setting is null."""
+        return None if self.config.clip is None else Clip(self.config.clip, per)
 
     # --- the team's value ----------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from zoo_core import Adam, Batch, Clip, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
+from zoo_core import Adam, Batch, Loss, Mixer, Noise, Phase, Polyak, Rows, Statistics, TeamSpec, Update, setting
 from zoo_core.nn import target_copy
 from zoo_critics import (
     DISTRIBUTIONS,
@@ -95,8 +95,8 @@ class ICQ(ScaledMixedAlgorithm):
         # Without bootstrapping at the time limit its steps need no a', and are drawn.
         data = Rows(c.batch_size, next_action=True, truncation="full" if c.timeouts == "terminal" else "skip")
         steps = (
-            Update("critic", self.critic_loss, ("critics", "mixer"), Adam(c.lr), clip=Clip(c.clip)),
-            Update("policy", self.policy_loss, ("policy",), Adam(c.lr), clip=Clip(c.clip)),
+            Update("critic", self.critic_loss, ("critics", "mixer"), Adam(c.lr), clip=self.clip()),
+            Update("policy", self.policy_loss, ("policy",), Adam(c.lr), clip=self.clip()),
             Polyak("critics", "target_critics", c.tau),
             Polyak("mixer", "target_mixer", c.tau),
         )

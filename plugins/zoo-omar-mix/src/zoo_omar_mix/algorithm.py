@@ -25,7 +25,6 @@ from torch import Tensor
 from zoo_core import (
     Adam,
     Batch,
-    Clip,
     Draw,
     Loss,
     Mixer,
@@ -81,8 +80,8 @@ class OMARMix(MixedAlgorithm):
         critic_loss = self.discrete_critic_loss if discrete else self.critic_loss
         search, penalty = ({}, {}) if discrete else (self.search_noise(), self.penalty_noise())
         steps = (
-            Update("policy", policy_loss, ("policy",), Adam(c.lr), search, clip=Clip(c.clip)),
-            Update("critic", critic_loss, ("critic", "mixer"), Adam(c.lr), penalty, clip=Clip(c.clip)),
+            Update("policy", policy_loss, ("policy",), Adam(c.lr), search, clip=self.clip()),
+            Update("critic", critic_loss, ("critic", "mixer"), Adam(c.lr), penalty, clip=self.clip()),
             *(Polyak(name, f"target_{name}", c.tau) for name in ("critic", "mixer")),
         )
         return (Phase("train", Rows(c.batch_size), steps=steps),)

@@ -31,7 +31,6 @@ from zoo_core import (
     Adam,
     Assign,
     Batch,
-    Clip,
     Draw,
     Loss,
     Mixer,
@@ -128,7 +127,7 @@ class OMCDA(MixedAlgorithm):
 
     def phases(self) -> tuple[Phase, ...]:
         c = self.config
-        clip = None if c.clip is None else Clip(c.clip)
+        clip = self.clip()
         decides = ("bc_lr", "batch_size", "hidden", "share_weights", "distribution", "clip")
         clone = (
             Update("clone", self.clone_loss, ("behaviour",), Adam(c.bc_lr), clip=clip),

@@ -28,7 +28,6 @@ from zoo_core import (
     Adam,
     AlgorithmConfig,
     Batch,
-    Clip,
     Loss,
     Mixer,
     Noise,
@@ -137,10 +136,9 @@ class OMIGA(MixedAlgorithm):
 
     def phases(self) -> tuple[Phase, ...]:
         c = self.config
-        own = Clip(c.clip, "module")
         steps = (
-            Update("local", self.local_loss, ("policy", "value"), Adam(c.lr), clip=own),
-            Update("critic", self.critic_loss, ("critic", "mixer"), Adam(c.lr), clip=Clip(c.clip)),
+            Update("local", self.local_loss, ("policy", "value"), Adam(c.lr), clip=self.clip("module")),
+            Update("critic", self.critic_loss, ("critic", "mixer"), Adam(c.lr), clip=self.clip()),
             *(Polyak(name, f"target_{name}", c.tau) for name in ("critic", "mixer", "value")),
         )
         return (Phase("train", Rows(c.batch_size), steps=steps),)
