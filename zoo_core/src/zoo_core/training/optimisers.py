@@ -30,6 +30,7 @@ class Optimiser:
         self._mean, self._square = ([torch.zeros_like(p) for p in self._live] for _ in range(2))
         device = self._live[0].device
         self._steps = torch.zeros((), device=device)
+        self._fused = has_fused_adam(device.type)  # asked here, for it reads a value, which a recorded step must not
         # On a GPU the rate lies there too, so that a recorded step reads the present one.
         self._rate: float | Tensor = settings.lr if device.type == "cpu" else torch.tensor(settings.lr, device=device)
 
@@ -42,7 +43,7 @@ class Optimiser:
     def step(self, gradients: Sequence[Tensor]) -> None:
         """Apply gradients, in the order of the parameters."""
         self._steps.add_(1.0)
-        if not has_fused_adam(self._steps.device.type):
+        if not self._fused:
             self._plain_step(gradients)
             return
         # Fused Adam reads memory in order and ignores strides: a transposed gradient would move the wrong weights.
