@@ -77,6 +77,16 @@ else:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="EGL is Linux's")
+def test_a_library_that_is_chosen_and_not_there_is_named_with_what_to_type():
+    code = "import zoo_mamujoco.plugin as plugin; plugin.ENVS[0].load()"
+    environment = dict(os.environ) | {"MUJOCO_GL": "no-such-library"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert "PluginError" in done.stderr.splitlines()[-1]
+    assert "MUJOCO_GL being no-such-library" in done.stderr
+    assert "export MUJOCO_GL=egl" in done.stderr
+
+
 @pytest.mark.parametrize("entry", ENVS, ids=lambda entry: entry.name)
 def test_an_entry_says_what_its_environment_is(entry):
     env = entry.load()(2)

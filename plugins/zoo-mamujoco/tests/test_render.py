@@ -41,7 +41,7 @@ def test_without_a_drawing_library_the_message_names_it(hopper, monkeypatch):
         raise RuntimeError("no display")
 
     monkeypatch.setattr(mujoco, "Renderer", broken)
-    with pytest.raises(UsageError, match=r"no display.*libegl1"):
+    with pytest.raises(UsageError, match=r"export MUJOCO_GL=egl.*libegl1.*no display"):
         hopper.render()
 
 

@@ -44,6 +44,7 @@ def test_a_task_is_resolved_to_the_environment_it_says(text, name, sizes):
         ("ant-3x3", r"no partition '3x3'; there are 2x4 \(2 agents\)"),
         ("ant-4x2,view=local", "'view' cannot be given; there are obs, obsk and contacts"),
         ("ant-4x2,obs=local,obs=omar", "cannot be given twice"),
+        ("ant-4x2,obs=omar", "obs=omar is defined for HalfCheetah alone"),
         ("ant-4x2,obs=local,obsk=-1", "obsk is a number"),
         ("ant-4x2,contacts=1", "contacts true or false"),
     ],

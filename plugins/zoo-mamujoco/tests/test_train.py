@@ -11,6 +11,7 @@ import torch
 
 from zoo_core import UsageError, generator
 from zoo_mamujoco import ship as shipping
+from zoo_mamujoco.files import write_whole
 from zoo_mamujoco.plugin import ENVS
 from zoo_mamujoco.policies import policies_of
 from zoo_mamujoco.train import (
@@ -150,9 +151,26 @@ def test_a_run_is_made_into_the_files_that_ship(tmp_path, capsys):
     )
     assert "mamujoco-hopper-3x1-expert: 256 transitions" in capsys.readouterr().out
     made = json.loads((tmp_path / "mamujoco-hopper-3x1-medium.json").read_text())
-    assert (made["transitions"], made["algorithm"]) == (128, "PPO")
+    assert (made["transitions"], made["algorithm"], made["return_episodes"]) == (128, "PPO", 1)
+    content = (tmp_path / "mamujoco-hopper-3x1-medium.safetensors").read_bytes()
+    assert b'return_episodes\\": 1' in content
+    assert not list(tmp_path.rglob("*.tmp"))
     with pytest.raises(UsageError, match=r"zoo_mamujoco\.train"):
         shipping.main([str(tmp_path / "none"), "--medium", "1", "--expert", "2"])
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "snapshots.safetensors"
+    write_whole(path, b"before")
+
+    def full(_descriptor):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, b"after")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"before"
 
 
 @pytest.mark.parametrize(("medium", "kept"), [(0, [0]), (3, [0, 1, 2, 3]), (15, list(range(16))), (33, None)])

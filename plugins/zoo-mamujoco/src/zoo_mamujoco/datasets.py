@@ -80,7 +80,7 @@ def medium_replay(build: Build) -> None:
     build.note("factorised", "for each snapshot; over the whole the behaviour is a mixture of policies")
 
 
-TOLD = ("env", "algorithm", "seed", "transitions", "return_mean", "note")
+TOLD = ("env", "algorithm", "seed", "transitions", "return_mean", "return_sd", "return_episodes", "note")
 """What a card says of the training."""
 
 SAMPLED = "actions sampled from a Gaussian policy and clipped to [-1, 1]"

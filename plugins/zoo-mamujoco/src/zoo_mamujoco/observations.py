@@ -5,7 +5,7 @@ observation is the robot's full one and its own one-hot number, and each such ve
 and deviation. Agents drive the actuators in the model's order, whatever joints their parts are named after.
 
 `omar`, of OMAR's HalfCheetah (github:ling-pan/OMAR): an agent sees position and velocity of its own joints alone,
-sorted by their names, and drives actuators in the model's order.
+sorted by their names, and drives actuators in the model's order. Other robots do not have it.
 
 `local`, of Gymnasium-Robotics' MaMuJoCo: its own joints' positions, velocities and contact forces, the positions of
 joints up to `obsk` edges away, and the root's. An agent drives the joints that it is named after.

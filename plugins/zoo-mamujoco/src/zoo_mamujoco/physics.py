@@ -18,13 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo_core import PluginError
-from zoo_mamujoco.drawing import drawing_library
+from zoo_mamujoco.drawing import drawing_library, how_to_draw
 from zoo_mamujoco.robots import Robot
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
     os.environ.setdefault("MUJOCO_GL", drawing_library())  # read by MuJoCo when it is imported
 
-import mujoco
+try:
+    import mujoco
+except ImportError:
+    raise
+except Exception as error:  # whatever the library that MUJOCO_GL names, or its absence, raises
+    raise PluginError(f"MuJoCo cannot be imported, {how_to_draw()} ({type(error).__name__}: {error})") from error
 
 Float = NDArray[np.float64]
 TORSO = 1

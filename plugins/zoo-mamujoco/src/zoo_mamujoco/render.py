@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import mujoco
 
 from zoo_core import UsageError
+from zoo_mamujoco.drawing import how_to_draw
 
 SIZE = 480
 
@@ -17,8 +17,4 @@ def renderer(model: Any) -> Any:
     try:
         return mujoco.Renderer(model, SIZE, SIZE)
     except Exception as error:  # whatever the graphics library raises
-        chosen = os.environ.get("MUJOCO_GL", "unset")
-        raise UsageError(
-            f"MuJoCo cannot draw (MUJOCO_GL is {chosen}): {type(error).__name__}: {error}. Without a screen it needs "
-            "EGL or OSMesa: `apt install libegl1 libgl1-mesa-dri`, or `apt install libosmesa6` and MUJOCO_GL=osmesa"
-        ) from error
+        raise UsageError(f"MuJoCo cannot draw, {how_to_draw()} ({type(error).__name__}: {error})") from error

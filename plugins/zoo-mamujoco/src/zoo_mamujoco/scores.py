@@ -10,20 +10,26 @@ REFERENCE: Mapping[str, ReferenceScores] = {
     "Ant": ReferenceScores(
         -62.3,
         1269.0,
-        "ours: uniform actions, 60 episodes, and the mean action of our little trained expert, 20 episodes, in current "
-        "MuJoCo (python -m zoo_mamujoco.reference)",
+        "ours: 0 is uniform actions, 60 episodes; 100 the mean action of our expert, which is little trained "
+        "(published data of Ant's experts return 2,055), 20 episodes; in current MuJoCo "
+        "(python -m zoo_mamujoco.reference)",
     ),
     "HalfCheetah": ReferenceScores(
         -283.4,
         3364.1,
-        "ours: uniform actions and the mean action of our expert, 200 episodes each, in current MuJoCo "
+        "ours: 0 is uniform actions, 100 the mean action of our expert, 200 episodes each; in current MuJoCo "
         "(python -m zoo_mamujoco.reference --episodes 200)",
     ),
     "Hopper": ReferenceScores(
         18.7,
         2322.7,
-        "ours: uniform actions, 1,000 episodes, and our expert as it acts in its data, 100 episodes, in current "
-        "MuJoCo; its mean action alone returns 1,300 (python -m zoo_mamujoco.reference)",
+        "ours: 0 is uniform actions, 1,000 episodes; 100 our expert as it acts in its data, its actions sampled, 100 "
+        "episodes, for its mean action returns 1,300 alone; in current MuJoCo (python -m zoo_mamujoco.reference)",
     ),
 }
-"""By robot: how its joints are shared and what agents see changes no return of theirs."""
+"""By robot: how its joints are shared and what agents see changes no return of theirs.
+
+0 is uniform actions everywhere. 100 is of three kinds, and each robot's text says which: HalfCheetah's expert by its
+mean action; Hopper's with its noise, without which it falls; Ant's by its mean action too, of a policy far below the
+published experts, so that 100 there is no mark of mastery.
+"""

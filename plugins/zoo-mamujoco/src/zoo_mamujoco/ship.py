@@ -3,7 +3,8 @@
     python -m zoo_mamujoco.ship FOLDER --medium 520192 --expert 1159168
 
 takes the snapshots nearest to these numbers of transitions from FOLDER, which `python -m zoo_mamujoco.train` wrote,
-plays 20 episodes of both, and writes ENV-expert, ENV-medium and ENV-medium-replay: the snapshots up to the medium one.
+plays 20 episodes of both (--episodes says otherwise), and writes ENV-expert, ENV-medium and ENV-medium-replay: the
+snapshots up to the medium one. Each file says what its last snapshot returned, and in how many episodes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from safetensors.numpy import load_file, save
 
 from zoo_core import UsageError
 from zoo_mamujoco.datasets import sampling
+from zoo_mamujoco.files import write_whole
 from zoo_mamujoco.policies import policies_of
 from zoo_mamujoco.reference import returns_of
 
@@ -60,14 +62,21 @@ def ship(folder: Path, medium: int, expert: int, out: Path, episodes: int = EPIS
             "snapshots": [history[index] for index in indices],
             "return_mean": float(returns.mean()),
             "return_sd": float(returns.std()),
+            "return_episodes": episodes,
         }
         out.mkdir(parents=True, exist_ok=True)
         name = f"{about['env']}-{quality}"
-        (out / f"{name}.safetensors").write_bytes(save(picked, metadata={"about": json.dumps(described)}))
+        write_whole(out / f"{name}.safetensors", save(picked, metadata={"about": json.dumps(described)}))
         if quality != "medium-replay":
             written = described if quality == "medium" else described | {"history": history}
-            (out / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
+            write_whole(out / f"{name}.json", (json.dumps(written, indent=1) + "\n").encode())
         print(f"{name}: {described['transitions']:,} transitions, returns {returns.mean():.1f} ± {returns.std():.1f}")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of episodes: 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--medium", type=int, required=True, metavar="TRANSITIONS")
     parser.add_argument("--expert", type=int, required=True, metavar="TRANSITIONS")
     parser.add_argument("--out", type=Path, default=Path("policies"))
-    parser.add_argument("--episodes", type=int, default=EPISODES)
+    parser.add_argument("--episodes", type=_positive, default=EPISODES, help="of each policy (default: %(default)s)")
     options = parser.parse_args(arguments)
     ship(options.folder, options.medium, options.expert, options.out, options.episodes)
     return 0

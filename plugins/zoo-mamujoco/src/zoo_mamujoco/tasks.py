@@ -10,6 +10,8 @@ from zoo_mamujoco.robots import ROBOTS, Robot
 
 FAMILY = "mamujoco"
 CONVENTIONS = ("omiga", "omar", "local")
+OMAR_ROBOTS = ("HalfCheetah",)
+"""Robots that OMAR's data are of; for others its observations are not defined."""
 TASKS: Mapping[tuple[str, str], str] = {
     ("Ant", "2x4"): "omiga",
     ("HalfCheetah", "2x3"): "omar",
@@ -23,7 +25,8 @@ TASKS: Mapping[tuple[str, str], str] = {
 class Task:
     """A robot, how its joints are shared, and what agents see of it.
 
-    Raises `UsageError`, naming what there is: an unknown robot, partition or convention, or an obsk below 0.
+    Raises `UsageError`, naming what there is: an unknown robot, partition or convention, a convention that is not
+    defined for the robot, or an obsk below 0.
     """
 
     robot: str
@@ -48,6 +51,12 @@ class Task:
             hint = did_you_mean(self.obs, CONVENTIONS)
             raise UsageError(
                 f"no observation convention is called {self.obs!r}; there are {', '.join(CONVENTIONS)}{hint}"
+            )
+        if self.obs == "omar" and self.robot not in OMAR_ROBOTS:
+            defined = " and ".join(OMAR_ROBOTS)
+            raise UsageError(
+                f"obs=omar is defined for {defined} alone, the robot of OMAR's data: it would hide the root of "
+                f"{robot.name} from every agent. Take obs=local or obs=omiga"
             )
         if self.obsk < 0:
             raise UsageError(f"obsk, how many edges away an agent sees, must be 0 or more, not {self.obsk}")

@@ -26,11 +26,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor
 
 from zoo_core import derive, generator
 from zoo_mamujoco.envs import EPISODE_LIMIT, MultiAgentMujoco
+from zoo_mamujoco.files import write_whole
 from zoo_mamujoco.observations import own_joints
 from zoo_mamujoco.physics import Float
 from zoo_mamujoco.plugin import ENVS
@@ -296,7 +297,10 @@ def run(env: str, settings: Settings, seed: int) -> Iterator[tuple[int, Training
 
 
 def train(env: str, settings: Settings, seed: int, out: Path, tell: Callable[[str], None]) -> None:
-    """A whole run; `out` gets its snapshots and history, rewritten at every snapshot so that a look is possible."""
+    """A whole run; `out` gets its snapshots and history, rewritten at every snapshot so that a look is possible.
+
+    Each file is exchanged whole, the snapshots first: a run killed in between has one that its history does not know.
+    """
     out.mkdir(parents=True, exist_ok=True)
     kept: list[dict[str, NDArray[np.float32]]] = []
     history: list[dict[str, float]] = []
@@ -306,7 +310,7 @@ def train(env: str, settings: Settings, seed: int, out: Path, tell: Callable[[st
         lately = training.finished[-64:]
         history.append({"transitions": transitions, "return_mean": float(np.mean(lately)) if lately else 0.0})
         tensors = {name: np.stack([policy[name] for policy in kept]) for name in kept[0]}
-        save_file(tensors, out / "snapshots.safetensors")
+        write_whole(out / "snapshots.safetensors", save(tensors))
         about = {
             "env": env,
             "sees": training.minds.tolist(),
@@ -315,7 +319,7 @@ def train(env: str, settings: Settings, seed: int, out: Path, tell: Callable[[st
             "settings": asdict(settings),
             "history": history,
         }
-        (out / "history.json").write_text(json.dumps(about, indent=1))
+        write_whole(out / "history.json", json.dumps(about, indent=1).encode())
         tell(f"{transitions:>10,}  return {history[-1]['return_mean']:9.1f}  {time.process_time() - started:7.0f} s")
 
 
