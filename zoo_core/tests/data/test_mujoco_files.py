@@ -415,7 +415,9 @@ def test_size_and_return_are_compared_with_the_published_where_the_quality_is_kn
         f"toy/medium-expert as published: 100 transitions, mean return 7.50; here: 25, {mean:.2f} "
         f"(difference {mean - 7.5:+.2f})"
     )
-    assert card.source["quality"] == "medium-expert (from its path; --quality changes it)"
+    assert card.source["quality"] == (
+        "medium-expert (from its path, 'Toy-v2-3x2-medium-expert.hdf5'; --quality changes it)"
+    )
     plain = write(tmp_path, "hdf5", name="Toy-v2-3x2-medium-experts")
     assert "published" not in import_dataset(str(plain), "plain", ImportOptions(env="toy")).card.notes
     told = import_dataset(str(plain), "told", ImportOptions(env="toy", quality="medium-expert")).card

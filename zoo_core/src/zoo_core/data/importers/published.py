@@ -29,10 +29,11 @@ def published_entry(reading: Reading, source: str, options: ImportOptions) -> Da
         for offer in load_zoo().datasets
         if offer.entry.env == reading.team.env and offer.entry.published_return is not None
     }
-    quality = options.quality or _quality_in(source, list(entries))
+    quality = options.quality
     if quality:
-        origin = "--quality" if options.quality else "its path; --quality changes it"
-        reading.source["quality"] = f"{quality} (from {origin})"
+        reading.source["quality"] = f"{quality} (from --quality)"
+    elif entries:
+        quality, reading.source["quality"] = _quality_in(source, list(entries))
     if options.quality and entries and quality not in entries:
         raise UsageError(
             f"nothing was published for {reading.team.env} of quality {quality!r}.{did_you_mean(quality, entries)}"
@@ -49,11 +50,21 @@ def comparison(entry: DatasetEntry, writer: EpisodeWriter) -> str:
     )
 
 
-def _quality_in(source: str, qualities: list[str]) -> str:
-    """The quality that the innermost part of the path names as a word, the longest: `medium-replay` before `medium`."""
+def _quality_in(source: str, qualities: list[str]) -> tuple[str, str]:
+    """The quality that a path names, empty for none, and what the card says of it.
+
+    The innermost part of the path that names a quality decides. There it stands as whole words; one inside another is
+    not named (`medium` in `medium-replay`). A part that names two is ambiguous, and none is assumed.
+    """
     for part in reversed(Path(source).parts):
-        words = re.sub(r"[^a-z0-9]+", "-", part.lower())
-        found = [quality for quality in qualities if quality and f"-{quality.lower()}-" in f"-{words}-"]
+        words = f"-{re.sub(r'[^a-z0-9]+', '-', part.lower())}-"
+        found = []
+        for quality in sorted(filter(None, qualities), key=len, reverse=True):
+            if f"-{quality.lower()}-" in words:
+                found.append(quality)
+                words = words.replace(f"-{quality.lower()}-", "-/-")
+        if len(found) == 1:
+            return found[0], f"{found[0]} (from its path, {part!r}; --quality changes it)"
         if found:
-            return max(found, key=len)
-    return ""
+            return "", f"not assumed: {part!r} in its path names {' and '.join(sorted(found))}; --quality says which"
+    return "", f"not assumed: its path names none of {', '.join(sorted(qualities))}; --quality says which"
