@@ -23,9 +23,10 @@ WINDOW, WINDOWS = 160, 3
 """Memory is compared over the last windows of so many iterations, all in the second half: what a warm-up allocates,
 and what happens between the two claims, comes before them."""
 
-LEAST = {"tensors": 0.1, "bytes": 4.0, "objects": 0.25}
-"""Growth per iteration that counts: a tensor in ten iterations, one number, a Python object in four. A run that keeps
-nothing grows by none of them; one that keeps something of every update grows by more in every window."""
+LEAST = {"tensors": 0.1, "bytes": 4.0, "objects": 0.75}
+"""Growth per iteration that counts: a tensor in ten iterations, one number, three Python objects in four. What keeps
+something of every update grows by more in every window; sound algorithms were seen to gain a Python object in two
+iterations, late in a long session of tests."""
 
 KEPT = {"tensors": "tensors", "bytes": "bytes of tensors", "objects": "Python objects"}
 
