@@ -35,6 +35,19 @@ def test_a_table_on_a_terminal_fits_it_and_keeps_every_word(
     assert "[x]" in out
 
 
+def test_names_and_numbers_on_a_terminal_stay_whole_where_prose_beside_them_is_folded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
+    name = "mamujoco-halfcheetah-6x1/medium"
+    show_table(("name", "what it is"), [(name, LONG)])
+    assert any(line.strip().startswith(f"{name} ") for line in capsys.readouterr().out.splitlines())
+    show_table(("name", "transitions", "return", "size"), [(name, "1,000,000", "3199.0 ± 140.2", "603 MB")])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines.index(name) + 1 == lines.index("1,000,000 3199.0 ± 140.2 603 MB")
+    assert lines.index("transitions return size") < lines.index(name)
+
+
 def test_an_empty_table_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(("name", "why"), [])
     assert capsys.readouterr().out == "  name  why\n"

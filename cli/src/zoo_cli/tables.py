@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+PROSE = 24
+"""Texts longer than this are prose, unless they are names: a terminal's table may fold them, down to this width."""
+
 
 def show_json(value: Any) -> None:
     """JSON on standard output, for other programs."""
@@ -54,14 +57,38 @@ def show_facts(facts: Mapping[str, Any], *, whole: Sequence[str] = ("install",))
 
 
 def _show_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], red: Sequence[int]) -> None:
+    """Only prose is folded: names are to be copied and numbers to be read.
+
+    Where names leave too little room for the rest, each stands on a line of its own above its row.
+    """
     from rich import box
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for index, row in enumerate(rows):
-        table.add_row(*map(Text, row), style="red" if index in red else None)
-    Console().print(table)
+    console = Console()
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    prose = [number > 0 and width > PROSE for number, width in enumerate(widths)]
+    least = sum(PROSE if folds else width for width, folds in zip(widths, prose, strict=True)) + 3 * len(widths)
+    stacked = least > console.width and len(widths) > 1
+
+    def empty(first: int, **style: Any) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", **style)
+        for header, width, folds in list(zip(headers, widths, prose, strict=True))[first:]:
+            table.add_column(header, no_wrap=not folds, overflow="fold", min_width=None if folds else width)
+        return table
+
+    styles = ["red" if index in red else "" for index in range(len(rows))]
+    if not stacked:
+        table = empty(0)
+        for row, style in zip(rows, styles, strict=True):
+            table.add_row(*map(Text, row), style=style)
+        console.print(table)
+        return
+    console.print(Padding(empty(1), (0, 0, 0, 2)))
+    for row, style in zip(rows, styles, strict=True):
+        console.print(Text(row[0], style=style), soft_wrap=True)
+        table = empty(1, show_header=False, show_edge=False)
+        table.add_row(*map(Text, row[1:]), style=style)
+        console.print(Padding(table, (0, 0, 0, 2)))
