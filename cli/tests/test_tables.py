@@ -39,9 +39,9 @@ def test_names_and_numbers_on_a_terminal_stay_whole_where_prose_beside_them_is_f
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pretend_terminal(monkeypatch)
+    show_table(("name", "what it is"), [("mpe-cn/medium-replay", LONG)])
+    assert any(line.strip().startswith("mpe-cn/medium-replay ") for line in capsys.readouterr().out.splitlines())
     name = "mamujoco-halfcheetah-6x1/medium"
-    show_table(("name", "what it is"), [(name, LONG)])
-    assert any(line.strip().startswith(f"{name} ") for line in capsys.readouterr().out.splitlines())
     show_table(("name", "transitions", "return", "size"), [(name, "1,000,000", "3199.0 ± 140.2", "603 MB")])
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines.index(name) + 1 == lines.index("1,000,000 3199.0 ± 140.2 603 MB")
