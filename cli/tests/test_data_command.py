@@ -151,6 +151,16 @@ def test_a_smaller_build_does_not_hide_that_the_published_size_is_missing(run):
     assert [row["transitions"] for row in listed["buildable"]] == [40]
 
 
+def test_what_is_listed_can_be_typed_be_it_of_another_size(run, tmp_path):
+    run("build", "walk/random")
+    run("build", "walk/random", "--transitions", 8)
+    listed = {row["transitions"]: row["dataset"] for row in json.loads(run("list", "--json")[1])["stored"]}
+    assert listed == {40: "walk/random", 8: str(tmp_path / "data/walk/random/v1-seed0-n8")}
+    assert listed[8] in run("list")[1]
+    for transitions, typed in listed.items():
+        assert f"{transitions} transitions in" in run("inspect", typed)[1]
+
+
 def test_list_survives_a_damaged_card(run, tmp_path):
     run("build", "walk/random")
     (tmp_path / "data/walk/random/v1-seed0/card.json").write_text("{")

@@ -43,7 +43,8 @@ def test_names_and_numbers_on_a_terminal_stay_whole_where_prose_beside_them_is_f
     assert any(line.strip().startswith("mpe-cn/medium-replay ") for line in capsys.readouterr().out.splitlines())
     name = "mamujoco-halfcheetah-6x1/medium"
     show_table(("name", "transitions", "return", "size"), [(name, "1,000,000", "3199.0 ± 140.2", "603 MB")])
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    out = re.sub("\x1b.*?m", "", capsys.readouterr().out)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines.index(name) + 1 == lines.index("1,000,000 3199.0 ± 140.2 603 MB")
     assert lines.index("transitions return size") < lines.index(name)
 

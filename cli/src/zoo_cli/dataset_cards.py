@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from zoo_cli.tables import show_facts, show_heading
 from zoo_core.data import ActionCorrelation, Card, Dataset
 from zoo_core.data.card import read_card
-from zoo_core.errors import DatasetError
+from zoo_core.data.catalogue import find_folder
+from zoo_core.errors import DatasetError, UsageError
 
 _BAR = 40
 """Width of the longest bar of a histogram."""
@@ -32,6 +33,7 @@ def stored_row(folder: Path) -> dict[str, Any]:
     )
     return {
         "name": card.name,
+        "dataset": _opened_by(card.name, source.get("seed", 0), folder),
         "from": origin,
         "transitions": card.transitions,
         "episodes": card.episodes,
@@ -41,6 +43,15 @@ def stored_row(folder: Path) -> dict[str, Any]:
         "hash": card.hash,
         "folder": str(folder),
     }
+
+
+def _opened_by(name: str, seed: int, folder: Path) -> str:
+    """What `--dataset` takes for it: its name or, as for a build of another size or version, its folder."""
+    try:
+        found = find_folder(name, seed=seed)
+    except (DatasetError, UsageError):
+        return str(folder)
+    return name if found == folder else str(folder)
 
 
 def histogram(returns: NDArray[np.float64], bins: int = 16) -> tuple[list[int], list[float]]:

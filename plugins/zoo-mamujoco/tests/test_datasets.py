@@ -131,6 +131,15 @@ def test_a_replay_gives_an_equal_share_to_each_snapshot_from_the_first_to_the_me
     assert np.array_equal(file.policies[-1].layers[0][0], behaviour(env, "medium").policies[0].layers[0][0])
 
 
+def test_the_card_of_a_replay_too_small_for_all_snapshots_says_how_many_it_holds(tmp_path):
+    name, snapshots = (
+        "mamujoco-halfcheetah-6x1/medium-replay",
+        len(behaviour("mamujoco-halfcheetah-6x1", "medium-replay").policies),
+    )
+    small = build(tmp_path / "small", name, 2000)
+    assert f": 2 of {snapshots} snapshots of one learner" in small.card.notes["behaviour"]
+
+
 def test_a_cheetah_in_two_halves_says_that_its_behaviour_saw_more_than_its_agents(built):
     notes = built("mamujoco-halfcheetah-2x3/expert").card.notes
     assert "given those it is not" in notes["factorised"]

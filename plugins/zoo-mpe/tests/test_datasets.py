@@ -212,6 +212,14 @@ def test_a_chases_replay_begins_at_random_and_ends_far_above(thousand, env):
 
 
 @pytest.mark.parametrize("env", MAKE)
+def test_the_card_of_a_smaller_replay_says_that_it_is_the_beginning(thousand, tmp_path, env):
+    whole = ENTRIES[f"{env}/medium-replay"].transitions // 25
+    assert "first to last" in thousand(f"{env}/medium-replay").card.notes["behaviour"]
+    small = build(tmp_path / "small", f"{env}/medium-replay", 4)
+    assert f"the first 4 of {whole:,} episodes alone" in small.card.notes["behaviour"]
+
+
+@pytest.mark.parametrize("env", MAKE)
 def test_the_replay_cannot_be_built_larger_than_it_is(tmp_path, env):
     whole = ENTRIES[f"{env}/medium-replay"].transitions
     with pytest.raises(DatasetError, match=f"{whole:,}"):

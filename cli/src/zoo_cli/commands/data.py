@@ -302,7 +302,7 @@ def _stored_cells(row: dict[str, Any]) -> tuple[str, ...]:
         return (row["name"], "unreadable", "", "", row["unreadable"], "")
     returns = f"{row['return_mean']:.1f} ± {row['return_std']:.1f}"
     size = f"{row['bytes'] / 1e6:,.0f} MB"
-    return (row["name"], row["from"], f"{row['transitions']:,}", f"{row['episodes']:,}", returns, size)
+    return (row["dataset"], row["from"], f"{row['transitions']:,}", f"{row['episodes']:,}", returns, size)
 
 
 def _show_result(dataset: Dataset) -> None:

@@ -69,13 +69,15 @@ def medium_replay(build: Build) -> None:
     It stands for the learner's replay and is not a record of it: each snapshot's episodes are played anew.
     """
     file = behaviour(build.team.env, "medium-replay")
-    count = len(file.policies)
+    count, played = len(file.policies), 0
     for number, policy in enumerate(file.policies):
-        share = -(-build.transitions * (number + 1) // count)
+        share, before = -(-build.transitions * (number + 1) // count), build.added
         _play(build, sampling(policy), f"medium-replay {number}", share)
+        played += build.added > before
     _note_origin(build, file)
+    some = f"{count}" if played == count else f"{played} of {count}"  # episodes are whole: a few cannot hold them all
     build.note(
-        "behaviour", f"{SAMPLED}: {count} snapshots of one learner, from its start to the medium policy, in order"
+        "behaviour", f"{SAMPLED}: {some} snapshots of one learner, from its start to the medium policy, in order"
     )
     build.note("factorised", "for each snapshot; over the whole the behaviour is a mixture of policies")
 

@@ -90,7 +90,8 @@ def medium_replay(build: Build) -> None:
         return actions[order[np.searchsorted(seeds, seeds_played, sorter=order)], t].astype(np.float32)
 
     _note_origin(build, record)
-    build.note("behaviour", "a MATD3 learner's own executed actions, first to last, its exploration included")
+    part = "first to last" if episodes == len(seeds) else f"the first {episodes:,} of {len(seeds):,} episodes alone"
+    build.note("behaviour", f"a MATD3 learner's own executed actions, {part}, its exploration included")
     build.note("factorised", "at each moment of training; over the whole replay the behaviour is a mixture of policies")
     build.note("seed_has_no_effect", True)
     _play(build, act, seeds[:episodes])
