@@ -11,7 +11,7 @@ from floor import Product, flops, multiply
 from plain_omcda import PlainOMCDA
 from plain_omiga import MIXER_HIDDEN, PlainOMIGA
 from reference import Data, Shape
-from updates import Repeated, _interleaved, as_batch
+from updates import Repeated, as_batch, interleaved
 
 from zoo_core import TeamSpec
 from zoo_core.config import resolve
@@ -24,15 +24,17 @@ OFFICIAL_MS = {"omiga": 38}
 """The official code on these shapes, on an idle core; OMCDA has none."""
 
 
-def network(rows: int, sizes: tuple[int, ...], *, learns: bool = False, through: bool = False) -> list[Product]:
-    """A perceptron's products: forward, weight gradients where it learns, input gradients where one goes `through`."""
+def network(rows: int, sizes: tuple[int, ...], *, learns: bool = False, through: int = 0) -> list[Product]:
+    """A perceptron's products: forward, weight gradients where it learns, gradients of `through` of its inputs."""
     found = []
     for number, (i, j) in enumerate(itertools.pairwise(sizes)):
         found.append(((rows, i), (i, j)))
         if learns:
             found.append(((i, rows), (rows, j)))
-        if through or (learns and number):
+        if number and (learns or through):
             found.append(((rows, j), (j, i)))
+        elif through:
+            found.append(((rows, j), (j, through)))
     return found
 
 
@@ -52,7 +54,7 @@ def products(shape: Shape) -> dict[str, list[tuple[Product, int]]]:
         *network(rows, q), *network(rows, v),  # targets of Q^c, V^c
         *network(rows, v), *network(rows, v),  # V^r in V^c's loss and V^c in the policy's, just updated
         *network(rows, policy), *network(rows, policy),  # π and π_b, just updated, in KL
-        *network(rows, q, through=True), *network(shape.batch, mixer),  # the influence
+        *network(rows, q, through=shape.action), *network(shape.batch, mixer),  # the influence
         *network(shape.batch, mixer_c, learns=True), *network(shape.batch, mixer_c), *network(shape.batch, mixer_c),
     ]  # fmt: skip
     return {"omiga": [(product, 1) for product in omiga], "omcda": [(product, 1) for product in omcda]}
@@ -70,7 +72,7 @@ def measure_mixed(zoo: Zoo, repeats: int) -> Iterator[dict[str, Any]]:
             "reference": lambda plain=plain: plain.iterate(data),
             "floor": multiply(found),
         }
-        yield {"algorithm": name, "seconds": _interleaved(variants, 10 * repeats), "gflop": flops(found) / 1e9}
+        yield {"algorithm": name, "seconds": interleaved(variants, 10 * repeats), "gflop": flops(found) / 1e9}
 
 
 def with_official(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """OMCDA's update as its Algorithm 1 lists it, for the comparison of `mixed.py`: plain modules, one loss at a time.
 
 The mathematics is that of the zoo's preset: clipped normals, a behaviour policy that clones on, influences along the
-deviations' distance; only running means, the warm-up and bounds are left out, which cost nothing to speak of.
+deviations' distance. Left out is what costs nothing to speak of: running means, the warm-up, bounds, ended episodes and
+rates of the networks' own.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class PlainOMCDA:
         quotient = (of_value * apart).sum(-1).mean(0) / (of_divergence * apart).sum(-1).mean(0).clamp(min=1e-2)
         distance = ((mean - mean_b) / log_std_b.exp()).square()
         divergence = 0.5 * (of_divergence - 2 * apart + distance).sum(-1).mean(0)
-        return self.shape.agents * DEGREE * torch.softmax(quotient / quotient.abs().mean(), 0), divergence
+        return self.shape.agents * DEGREE * torch.softmax(quotient / (quotient.abs().mean() + 1e-8), 0), divergence
 
     def descend(self, name: str, loss: Tensor) -> None:
         self.optimisers[name].zero_grad()

@@ -70,7 +70,7 @@ def measure(zoo: Zoo, repeats: int) -> Iterator[dict[str, Any]]:
             "reference, 1 critic + 1 actor": lambda plain=plain: plain.iterate([data]),
             "floor": lambda one_floor=one_floor, times=floors: [one_floor() for _ in range(times)],
         }
-        seconds = _interleaved(variants, repeats)
+        seconds = interleaved(variants, repeats)
         yield {"algorithm": name, "seconds": seconds, "gflop": floors * flops(found) / 1e9}
 
 
@@ -112,7 +112,7 @@ def _forwards(name: str, shape: Shape, heads: int) -> int:
     return {"icql-qs": shape.agents * heads, "spacql": 2 * shape.agents * heads}.get(name, heads)
 
 
-def _interleaved(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved(variants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each variant, after one call of each that is not counted."""
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for run in variants.values():

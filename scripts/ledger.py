@@ -90,11 +90,11 @@ def cells() -> Iterator[Cell]:
             yield Cell(block["env"], quality, algorithm, seed, *given)
 
 
-def run_cell(cell: Cell, out: Path) -> None:
-    """Train the cell to its end and keep its result. Raises CalledProcessError if training fails."""
+def run_cell(cell: Cell, out: Path, *extra: str) -> None:
+    """Train the cell to its end and keep its result. Raises RuntimeError if training fails."""
     command = cell.command(out)
     zoo = str(Path(sys.executable).with_name("zoo"))
-    finished = subprocess.run([zoo, *command[1:]], capture_output=True, text=True, check=False)
+    finished = subprocess.run([zoo, *command[1:], *extra], capture_output=True, text=True, check=False)
     if finished.returncode:
         raise RuntimeError(f"{cell}: exit {finished.returncode}\n{finished.stderr[-2000:]}")
     folder = Path(json.loads(finished.stdout)["runs"][0]["folder"])
@@ -128,6 +128,8 @@ def keep(cell: Cell, folder: Path, command: str) -> None:
         "train_seconds": rows[-1]["seconds"] if rows else None,
         "versions": manifest["versions"],
         "plugins": manifest["plugins"],
+        "core": manifest.get("core"),
+        "changes": manifest.get("changes", []),
         "modes": manifest["modes"],
         "processor": manifest["machine"]["processor"],
     }
@@ -149,15 +151,16 @@ def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
 
 
-def run(jobs: int, out: Path, limit: int | None, commit: bool) -> int:
+def run(jobs: int, out: Path, limit: int | None, commit: bool, allow_changed: bool = False) -> int:
     """Run unfinished cells; returns how many failed."""
+    extra = ["--allow-changed"] if allow_changed else []
     todo = [cell for cell in cells() if not cell.result.exists()][:limit]
     lock, failed = Lock(), []
 
     def one(cell: Cell) -> None:
         print(f"started   {cell}", file=sys.stderr, flush=True)
         try:
-            run_cell(cell, out)
+            run_cell(cell, out, *extra)
         except (RuntimeError, OSError, KeyError, ValueError) as error:
             failed.append(cell)
             print(f"FAILED    {error}", file=sys.stderr, flush=True)
@@ -185,9 +188,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "runs", help="the folder of all runs")
     parser.add_argument("--limit", type=int, help="at most so many cells")
     parser.add_argument("--commit", action="store_true", help="commit each result as it comes")
+    parser.add_argument(
+        "--allow-changed", action="store_true", help="resume cells begun by other code; their results say so"
+    )
     options = parser.parse_args()
     if options.what == "run":
-        return 1 if run(options.jobs, options.out, options.limit, options.commit) else 0
+        failed = run(options.jobs, options.out, options.limit, options.commit, options.allow_changed)
+        return 1 if failed else 0
     if options.what == "report":
         write_page(RESULTS, ROOT / "docs")
         write_sections(ROOT / "docs")

@@ -103,7 +103,7 @@ def cell(configs: dict[str, Any], name: str) -> str:
 def presets(entry: AlgorithmEntry) -> list[str]:
     """What the second preset changes: the reason that `zoo` has and, where `zoo` comes first, `published`'s source."""
     names = list(load_presets(entry))
-    first, second = (resolved(entry, name) for name in names[:2])
+    first, second = (resolved(entry, name) for name in names)  # a third would need a table of another form
     head, origins = ["setting", f"`{names[0]}` (default)", f"`{names[1]}`"], [second.origins]
     if names[0] == "zoo":
         head, origins = [*head, "why `zoo` has its own", f"source of `{names[1]}`"], [first.origins, second.origins]

@@ -69,3 +69,8 @@ def test_what_is_asked_for_is_drawn():
     assert Footage.of(1000, 4, 900, 3, 25) == Footage(episodes=4, steps=900, every=3, fps=25, limit=1000)
     assert Footage.of(25, None, 900, None, None).steps == 25
     assert not Footage.of(1000, None, 1000, 5, None).cut
+
+
+def test_where_episodes_have_no_limit_as_many_steps_are_drawn_as_were_asked_for():
+    assert Footage.of(None, None, 5000, None, None).steps == 5000
+    assert Footage.of(None, None, None, None, None).cut

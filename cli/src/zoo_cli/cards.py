@@ -113,10 +113,12 @@ def _mixer_of(zoo: Zoo, entry: AlgorithmEntry) -> str:
         return "none"
     default = entry.default_mixer
     wanted = f"{' and '.join(entry.mixer) or 'any'}; {default} by default"
-    if any(offer.name == default for offer in zoo.mixers):
-        return wanted
     fitting = [offer.name for offer in zoo.mixers if _takes(entry, offer.entry)]
+    if default in fitting:
+        return wanted
     meanwhile = f"{fitting[0]}, the first that fits, is taken" if fitting else "it cannot be trained"
+    if any(offer.name == default for offer in zoo.mixers):
+        return f"{wanted}, which does not fit; {meanwhile}"
     return f"{wanted}, which is {_absent(zoo, default)}; until then {meanwhile}"
 
 

@@ -34,7 +34,7 @@ class Footage:
     ) -> Footage:
         """What is not given: short episodes whole, three of them, 10 steps a second; of long ones the beginning of
         one, 20 steps a second."""
-        limit = limit or LIMITLESS
+        limit = limit or max(LIMITLESS, steps or 0)
         long = limit > LONG
         return cls(
             episodes=episodes or (1 if long else 3),

@@ -8,7 +8,7 @@ import torch
 from zoo_core import TeamSpec
 from zoo_critics import own_dims
 from zoo_critics.testing import discrete_batch, perturb, random_batch
-from zoo_critics.testing_mixed import LinearMixer
+from zoo_critics.testing_mixed import LinearMixer, credit_of
 from zoo_omcda.algorithm import OMCDA
 
 B = 10
@@ -56,11 +56,6 @@ def q(module, batch, b, i):
     return net(module.net, i, torch.cat((batch.obs[b, i], action)))[0]
 
 
-def credit(mixer, state):
-    """w [n] and b of `LinearMixer` with one total."""
-    return (mixer.w.weight @ state + mixer.w.bias).abs(), (mixer.b.weight @ state + mixer.b.bias)[0]
-
-
 def constraint_credit(mixer, state):
     """w^c [n][n] and b^c [n]."""
     hidden = torch.relu(mixer.trunk.weight @ state + mixer.trunk.bias)
@@ -75,7 +70,7 @@ def alpha(alg, i):
 
 def z(alg, batch, b, i):
     """Eq. 23's exponent."""
-    w, _ = credit(alg.target_mixer, batch.state[b])
+    w, _ = credit_of(alg.target_mixer, batch.state[b])
     found = w[i] / alpha(alg, i) * (q(alg.target_critic_r, batch, b, i) - v(alg.value_r, batch, b, i))
     if alg.config.decomposed:
         wc, _ = constraint_credit(alg.target_mixer_c, batch.state[b])

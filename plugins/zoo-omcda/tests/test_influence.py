@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from naive_omcda import CONTINUOUS, DISCRETE, TEAMS, B, credit, each, make, net
+from naive_omcda import CONTINUOUS, DISCRETE, TEAMS, B, credit_of, each, make, net
 from torch.distributions import Categorical, Normal, kl_divergence
 
 from zoo_critics.testing import draw
@@ -69,7 +69,7 @@ def test_normal_influences_are_the_quotient_of_numerical_derivatives(path, distr
             (mean, log_std), (mean_b, log_std_b) = (normal(alg, p, batch, b, i) for p in (alg.policy, alg.behaviour))
             eps = noise["action"][b, i, : len(mean)].double()
             direction = log_std - log_std_b if path == "deviation" else torch.ones_like(log_std)
-            w = credit(alg.mixer, batch.state[b])[0][i]
+            w = credit_of(alg.mixer, batch.state[b])[0][i]
 
             def at(
                 t,
@@ -122,7 +122,7 @@ def test_categorical_influences_are_a_finite_difference_away_from_the_behaviour_
             ]
             further = torch.tensor(unnormalised, dtype=torch.float64) / sum(unnormalised)
             worth = net(alg.critic_r.net, i, batch.obs[b, i]).detach().double()[available]
-            w = credit(alg.mixer, batch.state[b])[0][i].detach().double()
+            w = credit_of(alg.mixer, batch.state[b])[0][i].detach().double()
             gained += float((w * (further - policy.exp()) * worth).sum()) / B
             left += (
                 float((further * (further.log() - behaviour)).sum() - (policy.exp() * (policy - behaviour)).sum()) / B

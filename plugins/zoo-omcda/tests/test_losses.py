@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from naive_omcda import CONTINUOUS, TEAMS, B, alpha, constraint_credit, credit, each, log_density, make, q, v, z
+from naive_omcda import CONTINUOUS, TEAMS, B, alpha, constraint_credit, credit_of, each, log_density, make, q, v, z
 
 from zoo_omcda.algorithm import Entangled
 
@@ -43,7 +43,7 @@ def test_constraint_values_descend_equation_25_whose_first_summand_has_no_gradie
     alg, batch = make(team, exponent_limit=60.0)
     expected, constant = 0.0, 0.0
     for b, i in each(alg):
-        w, _ = credit(alg.target_mixer, batch.state[b])
+        w, _ = credit_of(alg.target_mixer, batch.state[b])
         wc, bc = constraint_credit(alg.target_mixer_c, batch.state[b])
         v_i = sum(wc[i][j] * v(alg.value_c, batch, b, j) for j in range(3)) + bc[i]
         first = w[i] * v(alg.value_r, batch, b, i)
@@ -60,8 +60,8 @@ def test_return_critics_regress_on_the_reward_and_the_mixed_next_value(team, tim
     alg, batch = make(team, timeouts=timeouts, reward_scale=2.0)
     expected = 0.0
     for b in range(B):
-        w, bias = credit(alg.mixer, batch.state[b])
-        w_next, bias_next = credit(alg.target_mixer, batch.next_state[b])
+        w, bias = credit_of(alg.mixer, batch.state[b])
+        w_next, bias_next = credit_of(alg.target_mixer, batch.next_state[b])
         next_value = sum(w_next[i] * v(alg.target_value_r, batch, b, i, later=True) for i in range(3)) + bias_next
         ended = batch.terminated[b] or (timeouts == "terminal" and batch.truncated[b])
         y = 2.0 * batch.reward[b].mean() + (0.0 if ended else 0.99 * next_value)
@@ -135,7 +135,7 @@ def test_without_decomposition_one_value_is_learned_as_in_omiga(team):
     assert not hasattr(alg, "value_c")
     expected = 0.0
     for b, i in each(alg):
-        w, _ = credit(alg.target_mixer, batch.state[b])
+        w, _ = credit_of(alg.target_mixer, batch.state[b])
         scale = w[i] / alpha(alg, i)
         value = v(alg.value_r, batch, b, i)
         expected = expected + (torch.exp(scale * (q(alg.target_critic_r, batch, b, i) - value)) + scale * value) / (

@@ -1,5 +1,6 @@
 """A recorded iteration is the plain one: everything about replaying but the CUDA graph itself."""
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -325,3 +326,11 @@ def test_a_run_says_that_it_is_recorded_and_resumes_so(ask, toy_zoo, monkeypatch
     result = train(ask(compile="auto"), zoo=toy_zoo)
     assert made
     assert equal(whole, newest_state(result))
+
+
+def test_a_mask_of_infinities_that_stays_as_it_is_lies_no_distance_apart():
+    states = [{"model/mask": torch.tensor([0.0, -math.inf])}]
+    assert replay._norm(states, states, ["mask"]) == 0.0
+    assert replay._norm(states, None, ["mask"]) == 0.0
+    moved = [{"model/mask": torch.tensor([3.0, -math.inf])}]
+    assert replay._norm(moved, states, ["mask"]) == 3.0

@@ -55,7 +55,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 )  # fmt: skip
 @click.option("--out", default="runs", show_default=True, metavar="FOLDER", help="Where all runs lie.")
 @click.option("--again", is_flag=True, help="Start another run although there is one of these settings.")
-@click.option("--allow-changed", is_flag=True, help="Resume although versions, plugins or the way to compute changed.")
+@click.option("--allow-changed", is_flag=True, help="Resume although versions, code or the way to compute changed.")
 @click.option("--eval-every", type=AT_LEAST_ONE, default=None, help="Iterations between evaluations.  [default: 5%]")
 @click.option("--eval-episodes", type=AT_LEAST_ONE, default=100, show_default=True)
 @click.option("--final-episodes", type=AT_LEAST_ONE, default=1000, show_default=True)

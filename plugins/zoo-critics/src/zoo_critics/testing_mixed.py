@@ -257,9 +257,13 @@ def lasting_rewards(kind: type[Algorithm], iterations: int, **settings: Any) -> 
         initial_obs=obs,
         initial_state=state,
     )
+    critics = getattr(algorithm, "critics", None) or [getattr(algorithm, "critic", None) or algorithm.critic_r]
+    before = [parameter.detach().clone() for critic in critics for parameter in critic.parameters()]
     train(algorithm, batch, iterations)
     with torch.no_grad():
-        critics = getattr(algorithm, "critics", None) or [getattr(algorithm, "critic", None) or algorithm.critic_r]
+        after = [parameter for critic in critics for parameter in critic.parameters()]
+        moved = max(float((new - old).abs().amax()) for new, old in zip(after, before, strict=True))
+        assert moved > 10 * config.lr, "its critics did not learn, so that their values stay says nothing"
         total = sum(algorithm.total(critic(batch.obs, batch.action), batch) for critic in critics) / len(critics)
         taken, _ = algorithm.act(batch.obs, None, None, None)
     return algorithm, total / (100.0 * scale * level) - 1.0, torch.where(own, (taken - CENTRE) / REACH, 0.8)

@@ -31,8 +31,7 @@ class Optimiser:
         device = self._live[0].device
         self._steps = torch.zeros((), device=device)
         self._fused = has_fused_adam(device.type)  # asked here, for it reads a value, which a recorded step must not
-        # On a GPU the rate lies there too, so that a recorded step reads the present one.
-        self._rate: float | Tensor = settings.lr if device.type == "cpu" else torch.tensor(settings.lr, device=device)
+        self._rate = _rate(settings.lr, device)
 
     def schedule(self, progress: float) -> None:
         """The rate of the steps that follow. `progress` in [0, 1): how much of the phase is behind."""
@@ -96,7 +95,7 @@ def has_fused_adam(device: str) -> bool:
     one = torch.ones(1, device=device)
     live, mean, square = (torch.zeros_like(one) for _ in range(3))
     try:
-        _fused_adam([live], [one], [mean], [square], one[0].clone(), 0.5, Adam(0.5))
+        _fused_adam([live], [one], [mean], [square], one[0].clone(), _rate(0.5, one.device), Adam(0.5))
     except (AttributeError, TypeError, RuntimeError):
         return False
     return abs(float(live) + 0.5) < 1e-3
@@ -127,6 +126,11 @@ def _fused_adam(
         amsgrad=False,
         maximize=False,
     )
+
+
+def _rate(rate: float, device: torch.device) -> float | Tensor:
+    """On a GPU the rate lies there too, so that a recorded step reads the present one."""
+    return rate if device.type == "cpu" else torch.tensor(rate, device=device)
 
 
 def _bias_correction(beta: float, steps: Tensor) -> Tensor:

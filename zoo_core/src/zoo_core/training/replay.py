@@ -96,6 +96,7 @@ class Recordings:
         without it the error is raised."""
         self._record, self._refused = record, refused
         self._made: dict[Any, Recording | None] = {}
+        self._told: set[Any] = set()
 
     def __call__(
         self, kind: Any, body: Callable[[Tensors], Tensors], inputs: Tensors, changed: Sequence[Tensor]
@@ -112,7 +113,9 @@ class Recordings:
                 if self._refused is None:
                     raise
                 self._made[key] = None
-                self._refused(kind, _first_line(error))
+                if kind not in self._told:  # once, of however many shapes
+                    self._told.add(kind)
+                    self._refused(kind, _first_line(error))
         return dict(body(inputs))
 
 
@@ -193,7 +196,10 @@ def _norm(first: Sequence[Tensors], second: Sequence[Tensors] | None, names: Ite
         for name in names:
             value = state[f"model/{name}"].double()
             if second is not None:
-                value = value - second[index][f"model/{name}"].double()
+                other = second[index][f"model/{name}"].double()
+                value = torch.where(value == other, 0.0, value - other)  # of equal infinities, as in masks, too
+            else:
+                value = value.nan_to_num(0.0, 0.0, 0.0)
             total += float(value.square().sum())
     return math.sqrt(total)
 
