@@ -34,7 +34,7 @@ TEAMS = pytest.mark.parametrize("team", [CONTINUOUS, DISCRETE], ids=["continuous
 
 
 def make(team=CONTINUOUS, **settings):
-    return made(ICQ, team, B, **{"target_temperature": 0.5, "policy_temperature": 0.3, **settings})
+    return made(ICQ, team, B, **{"heads": 2, "target_temperature": 0.5, "policy_temperature": 0.3, **settings})
 
 
 def naive_expected(alg, critics, obs, mask, b, i):

@@ -58,7 +58,10 @@ class ICQConfig(MixedConfig):
         True, "Multiply the batch's softmax by the rows it is over, so that ρ is 1 on average.", source="ICQ-MA"
     )
     heads: int = setting(
-        2, "Critics of each agent; the least counts.", source="our choice: the MuJoCo port's", at_least=1
+        1,
+        "Critics of each agent; the least counts.",
+        source="ICQ-MA modules/critics/offpg.py. The least of two is too low, by more with every agent and step",
+        at_least=1,
     )
     fit_least: bool = setting(
         False,
