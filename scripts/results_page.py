@@ -149,7 +149,7 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
         if not FIVE_UPDATES.isdisjoint(name.partition(",")[0] for _, name in found):
             short[0] += (
                 f" An iteration of {', '.join(sorted(FIVE_UPDATES))} has five updates of the critics, that of the "
-                "others one of each network: these have seen a fifth of the batches."
+                "others one of each network, so that the others have seen a fifth of the batches."
             )
     if chosen := _settings(found):
         short.append(chosen)
@@ -159,7 +159,8 @@ def section(env: str, budget: int | str, found: Results, published: dict[str, An
     parts.append(
         f"Scores over {_counts(r['final']['episodes'] for r in results)} episodes. Normalised with random "
         f"{reference['random']:g} and expert {reference['expert']:g}: {reference['source']}. *best* is the best "
-        f"periodic evaluation over {_counts(r['best']['episodes'] for r in results)} episodes, picked with hindsight. "
+        f"periodic evaluation over {_counts(r['best']['episodes'] for r in results)} episodes, picked with hindsight; "
+        "these are other episodes than the last score's, which can lie above it. "
         "*minutes* of training on one thread, with another run beside it."
     )
     if about:

@@ -52,7 +52,10 @@ def _mp4(path: Path, fps: int) -> Iterator[Callable[[Picture], None]]:
 
 class Gif:
     """A GIF that repeats for ever. Each picture stores the rectangle in which it differs from the one before, in
-    colours of its own; an equal one makes that before it last longer."""
+    colours of its own; an equal one makes that before it last longer.
+
+    Pillow encodes the rectangles. Its own animations would hold all pictures until the last one is known.
+    """
 
     def __init__(self, file: BinaryIO, fps: int) -> None:
         self._file, self._fps = file, fps

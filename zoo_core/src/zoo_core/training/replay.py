@@ -96,7 +96,6 @@ class Recordings:
         without it the error is raised."""
         self._record, self._refused = record, refused
         self._made: dict[Any, Recording | None] = {}
-        self._told: set[Any] = set()
 
     def __call__(
         self, kind: Any, body: Callable[[Tensors], Tensors], inputs: Tensors, changed: Sequence[Tensor]
@@ -112,9 +111,9 @@ class Recordings:
             except RuntimeError as error:  # a graph that CUDA will not launch has changed nothing
                 if self._refused is None:
                     raise
+                told = any(made is None for (other, _), made in self._made.items() if other == kind)
                 self._made[key] = None
-                if kind not in self._told:  # once, of however many shapes
-                    self._told.add(kind)
+                if not told:  # once, of however many shapes
                     self._refused(kind, _first_line(error))
         return dict(body(inputs))
 
