@@ -12,7 +12,6 @@ import pytest
 from zoo_mamujoco.drawing import drawing_library
 from zoo_mamujoco.plugin import DATASETS, ENVS
 from zoo_mamujoco.reference import expert_returns, main, random_returns, sampled_returns
-from zoo_mamujoco.scores import REFERENCE
 
 MEASURED = [entry for entry in ENVS if entry.reference]
 
@@ -105,14 +104,14 @@ def test_a_default_quality_is_claimed_exactly_where_there_are_datasets():
             assert entry.default_quality == ""
 
 
-@pytest.mark.parametrize("robot", REFERENCE)
-def test_reference_scores_are_what_the_command_computes(robot):
-    """On 20 of its episodes, within four standard errors."""
-    name = next(entry.name for entry in MEASURED if entry.options["robot"] == robot)
-    reference = REFERENCE[robot]
+@pytest.mark.parametrize("name", [entry.name for entry in MEASURED])
+def test_reference_scores_are_what_the_command_computes(name):
+    """On 20 of its episodes, within four standard errors, of returns that spread by a tenth at least: a fall is rare."""
+    reference = next(entry.reference for entry in MEASURED if entry.name == name)
     expert = sampled_returns if "as it acts in its data" in reference.source else expert_returns
     for value, returns in ((reference.random, random_returns(name, 20)), (reference.expert, expert(name, 20))):
-        assert returns.mean() == pytest.approx(value, abs=1.0 + 4 * returns.std() / 20**0.5)
+        spread = max(returns.std(), abs(value) / 10)
+        assert returns.mean() == pytest.approx(value, abs=1.0 + 4 * spread / 20**0.5)
 
 
 def test_the_reference_command_prints_all_three(capsys):

@@ -6,7 +6,7 @@ versions, however many episodes are played side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,6 @@ COPIES = 20
 """Episodes played side by side. Sets the speed and not the data."""
 
 FACTORISED = "yes, by construction: given what they observe, agents act independently"
-GIVEN_THE_STATE = (
-    "given the state, by construction: agents act independently; the behaviour sees the full observation, of which an "
-    "agent here sees its own joints alone, so given those it is not"
-)
-
-BEHAVIOUR_OF: Mapping[str, str] = {"mamujoco-halfcheetah-2x3": "mamujoco-halfcheetah-6x1"}
-"""Environments whose data another's policies act in: one robot, its joints shared in another way."""
-
 Act = Callable[[MultiAgentMujoco, NDArray[np.int64], int], NDArray]
 """The copies, their reset seeds [E], the step → control [E, actuators] in [-1, 1]."""
 
@@ -90,7 +82,7 @@ SAMPLED = "actions sampled from a Gaussian policy and clipped to [-1, 1]"
 
 def behaviour(env: str, quality: str) -> Shipped:
     """The file with the policies that act in an environment's data."""
-    return shipped(f"{BEHAVIOUR_OF.get(env, env)}-{quality}")
+    return shipped(f"{env}-{quality}")
 
 
 def uniform(env: MultiAgentMujoco, seeds: NDArray[np.int64], t: int) -> NDArray:
@@ -109,7 +101,7 @@ def _play_shipped(build: Build, quality: str, until: int) -> None:
     _note_origin(build, file)
     build.note("behaviour", SAMPLED)
     build.note("action_sd", _action_sd(file))
-    build.note("factorised", GIVEN_THE_STATE if build.team.env in BEHAVIOUR_OF else FACTORISED)
+    build.note("factorised", FACTORISED)
 
 
 def _note_origin(build: Build, file: Shipped) -> None:

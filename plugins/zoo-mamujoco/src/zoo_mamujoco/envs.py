@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo_core import Step, TeamSpec, UsageError
 from zoo_mamujoco.observations import view_of
 from zoo_mamujoco.physics import Bodies, Float
-from zoo_mamujoco.scores import REFERENCE
+from zoo_mamujoco.scores import reference_of
 from zoo_mamujoco.tasks import Task
 
 EPISODE_LIMIT = 1000
@@ -70,7 +70,7 @@ class MultiAgentMujoco:
             state_kind="stored" if self._view.state_size else "concat_obs",
             state_size=self._view.state_size,
             episode_limit=EPISODE_LIMIT,
-            reference=REFERENCE.get(robot),
+            reference=reference_of(name, robot),
         )
         self._driven = np.array([actuator for own in self._view.actuators for actuator in own])
         self._time = np.full(num_envs, NOT_STARTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoo_core import DatasetEntry, EnvEntry, Source, hookimpl
-from zoo_mamujoco.scores import REFERENCE
+from zoo_mamujoco.scores import reference_of
 from zoo_mamujoco.tasks import FAMILY, Task, options_of
 
 PENG = Source(
@@ -41,7 +41,7 @@ def entry(task: Task, quality: str, summary: str) -> EnvEntry:
         convention=f"{PHYSICS}. {seen}{contacts}",
         agents=task.agents,
         default_quality=quality,
-        reference=REFERENCE.get(task.robot),
+        reference=reference_of(task.name, task.robot),
         hints={"copies": 50},
         options=options_of(task),
         modules=("mujoco", "gymnasium"),
