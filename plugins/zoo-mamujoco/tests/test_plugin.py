@@ -106,7 +106,7 @@ def test_a_default_quality_is_claimed_exactly_where_there_are_datasets():
 
 @pytest.mark.parametrize("name", [entry.name for entry in MEASURED])
 def test_reference_scores_are_what_the_command_computes(name):
-    """On 20 of its episodes, within four standard errors, of returns that spread by a tenth at least: a fall is rare."""
+    """On 20 of its episodes, within four standard errors, of returns that spread by a tenth or more: falls are rare."""
     reference = next(entry.reference for entry in MEASURED if entry.name == name)
     expert = sampled_returns if "as it acts in its data" in reference.source else expert_returns
     for value, returns in ((reference.random, random_returns(name, 20)), (reference.expert, expert(name, 20))):
