@@ -13,6 +13,7 @@ from zoo_core.nn import (
     compilable,
     compiling,
     expectile_loss,
+    normal_rows,
     target_copy,
 )
 
@@ -163,3 +164,13 @@ def test_compilable_functions_are_compiled_once_and_only_within_compiling(monkey
     assert double(3) == 6
     assert len(compiled) == 1
     assert double.__doc__ == "Twice x."
+
+
+@pytest.mark.parametrize("width", [3, 16, 45])
+def test_numbers_drawn_for_a_row_do_not_depend_on_how_many_rows_there_are(width):
+    like = torch.zeros(())
+    few = normal_rows((1, width), generator(0, "rows"), like)
+    many = normal_rows((9, width), generator(0, "rows"), like)
+    assert torch.equal(few[0], many[0])
+    assert float(many.std()) == pytest.approx(1.0, abs=0.4)
+    assert not normal_rows((2, width), None, like).any()

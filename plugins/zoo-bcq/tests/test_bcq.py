@@ -10,6 +10,7 @@ from zoo_bcq.plugin import zoo_algorithms
 from zoo_core import Mixer, Update
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
+from zoo_core.nn import normal_rows
 from zoo_critics.testing import draw, perturb
 from zoo_critics.testing_mixed import (
     CENTRE,
@@ -133,8 +134,9 @@ def test_candidates_lie_within_the_bounds_and_no_farther_than_the_perturbation_f
 def test_agents_act_by_their_most_valued_candidate():
     alg, batch = make(acting_candidates=5)
     action, _ = alg.act(batch.obs, None, None, torch.Generator().manual_seed(7))
-    z = torch.randn((1, 3, 5, alg.latent), generator=torch.Generator().manual_seed(7))
-    candidates = alg.generate(alg.actor, batch.obs, z.expand(B, -1, -1, -1))
+    z = normal_rows((B, 3, 5, alg.latent), torch.Generator().manual_seed(7), batch.obs)
+    assert not torch.equal(z[0], z[1]), "every episode draws its own"
+    candidates = alg.generate(alg.actor, batch.obs, z)
     for b in range(B):
         for i in range(CONTINUOUS.n):
             joint = batch.action[b].repeat(5, 1, 1)

@@ -17,7 +17,6 @@ from zoo_dof.diffusion import (
     levels_of,
     noise_estimate,
     noised,
-    normal_rows,
     posterior,
     velocity_of,
 )
@@ -138,13 +137,3 @@ def test_both_ways_back_sample_a_normal_whose_noise_is_known():
 def test_guidance_goes_from_the_unconditional_guess_through_the_conditional_one_and_beyond():
     with_label, without = torch.tensor(3.0), torch.tensor(1.0)
     assert [float(guided(with_label, without, w)) for w in (0.0, 1.0, 1.5)] == [1.0, 3.0, 4.0]
-
-
-@pytest.mark.parametrize("width", [3, 16, 45])
-def test_numbers_drawn_for_a_row_do_not_depend_on_how_many_rows_there_are(width):
-    like = torch.zeros(())
-    few = normal_rows((1, width), generator(0, "rows"), like)
-    many = normal_rows((9, width), generator(0, "rows"), like)
-    assert torch.equal(few[0], many[0])
-    assert float(many.std()) == pytest.approx(1.0, abs=0.4)
-    assert not normal_rows((2, width), None, like).any()

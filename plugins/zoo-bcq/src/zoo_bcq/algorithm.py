@@ -38,7 +38,7 @@ from zoo_core import (
     Update,
     setting,
 )
-from zoo_core.nn import target_copy
+from zoo_core.nn import normal_rows, target_copy
 from zoo_critics import AgentCritics, AgentNet, CategoricalPolicy, MixedConfig, ScaledMixedAlgorithm, masked, own_dims
 
 BCQ, PORT, DISCRETE = "sfujim/BCQ continuous", "ComaDICE agents/continuous/bcq.py", "sfujim/BCQ discrete_BCQ.py"
@@ -211,13 +211,8 @@ class BCQMA(ScaledMixedAlgorithm):
         if self.team.discrete:
             return self.best(obs, mask), memory
         tries = self.config.acting_candidates if generator is not None else 1
-        shape = (1, self.team.n, tries, self.latent)  # one set of latents for all copies of the environment
-        z = (
-            torch.zeros(shape)
-            if generator is None
-            else torch.randn(shape, generator=generator, device=generator.device)
-        )
-        actions = self.generate(self.actor, obs, z.to(obs).expand(len(obs), -1, -1, -1))
+        z = normal_rows((len(obs), self.team.n, tries, self.latent), generator, obs)
+        actions = self.generate(self.actor, obs, z)
         best = self.critics[0].of_candidates(obs, actions).argmax(-1)  # [E, n]
         index = best[..., None, None].expand(-1, -1, 1, actions.shape[-1])
         return actions.gather(2, index).squeeze(2), memory

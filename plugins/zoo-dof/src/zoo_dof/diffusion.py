@@ -103,13 +103,3 @@ def ddim_step(noisy: Tensor, clean: Tensor, signal: Tensor, next_signal: Tensor)
 def guided(conditional: Tensor, unconditional: Tensor, weight: float) -> Tensor:
     """ε̂ = ε̂(∅) + w (ε̂(y) − ε̂(∅)): guidance without a classifier (Ho & Salimans 2022). w = 1: conditional alone."""
     return unconditional + weight * (conditional - unconditional)
-
-
-def normal_rows(shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
-    """Standard normal numbers [E, …] of which no row depends on E; zeros if there is no generator."""
-    if generator is None:
-        return like.new_zeros(shape)
-    # torch draws in blocks of 16, and a last block that is not full in another way.
-    size = math.prod(shape[1:])
-    drawn = torch.randn(shape[0], -(-size // 16) * 16, generator=generator, device=generator.device)
-    return drawn[:, :size].reshape(shape).to(like)

@@ -45,9 +45,9 @@ from zoo_core import (
     ZooError,
     setting,
 )
-from zoo_core.nn import target_copy
+from zoo_core.nn import normal_rows, target_copy
 from zoo_critics import OwnCritics
-from zoo_dof.diffusion import SCHEDULES, Schedule, clean_estimate, noised, normal_rows, posterior
+from zoo_dof.diffusion import SCHEDULES, Schedule, clean_estimate, noised, posterior
 from zoo_dof.networks import FlatNet, Standard, sinusoid
 
 CODE = "DoF DoF_Policy"

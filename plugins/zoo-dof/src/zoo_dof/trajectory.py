@@ -43,7 +43,7 @@ from zoo_core import (
     Windows,
     ZooError,
 )
-from zoo_core.nn import StackedMLP, target_copy
+from zoo_core.nn import StackedMLP, normal_rows, target_copy
 from zoo_dof.diffusion import (
     Schedule,
     clean_estimate,
@@ -52,7 +52,6 @@ from zoo_dof.diffusion import (
     guided,
     levels_of,
     noised,
-    normal_rows,
     posterior,
     velocity_of,
 )

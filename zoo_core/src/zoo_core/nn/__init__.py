@@ -1,6 +1,7 @@
 """Networks, target updates and losses that algorithms share."""
 
 from zoo_core.nn.compiling import compilable, compiling
+from zoo_core.nn.noise import normal_rows
 from zoo_core.nn.stacked import Norm, StackedBatchNorm, StackedLayerNorm, StackedLinear, StackedMLP
 from zoo_core.nn.targets import expectile_loss, target_copy
 
@@ -13,5 +14,6 @@ __all__ = [
     "compilable",
     "compiling",
     "expectile_loss",
+    "normal_rows",
     "target_copy",
 ]
