@@ -21,6 +21,7 @@ from zoo_core.runs import Run
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 SHARE, VALUE = "alpha/share", "value_r/value"
 """The metrics: m_i, logged where α is updated, and the batch's mean of V^r_i."""
@@ -55,6 +56,8 @@ def draw(folder: Path, out: Path) -> str:
         for i in range(values.shape[1]):
             axis.plot(iterations, values[:, i], label=f"agent {i}", linewidth=1.2)
         axis.set(xlabel="update", ylabel=label)
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         late.append(values[len(values) // 2 :].mean(0))
     axes[0].legend(fontsize=8)
     out.parent.mkdir(parents=True, exist_ok=True)
