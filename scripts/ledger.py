@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
 CURVE_COLUMNS = (
     *("critic/w/", "critic/u/", "critic/k_eff", "critic/u", "critic/q", "critic/penalty"),
-    *("alpha/", "critic_r/q", "critic_r/credit/", "value_r/value/", "value_c/value/"),
+    *("alpha/", "critic_r/q", "critic_r/credit/", "value_r/value/", "value_c/value/", "value_c/constraint/"),
 )
 """Metrics worth keeping in a result, by prefix: what the papers' figures are drawn from."""
 

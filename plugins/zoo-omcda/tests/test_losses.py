@@ -41,7 +41,7 @@ def test_return_values_regress_on_an_expectile_of_the_target_critic(team):
 @kinds
 def test_constraint_values_descend_equation_25_whose_first_summand_has_no_gradient(team):
     alg, batch = make(team, exponent_limit=60.0)
-    expected, constant = 0.0, 0.0
+    expected, constant, totals = 0.0, 0.0, torch.zeros(3)
     for b, i in each(alg):
         w, _ = credit_of(alg.target_mixer, batch.state[b])
         wc, bc = constraint_credit(alg.target_mixer_c, batch.state[b])
@@ -49,7 +49,10 @@ def test_constraint_values_descend_equation_25_whose_first_summand_has_no_gradie
         first = w[i] * v(alg.value_r, batch, b, i)
         expected = expected + (z(alg, batch, b, i).exp() + (first + alpha(alg, i) * v_i) / alpha(alg, i)) / (3 * B)
         constant = constant + first / alpha(alg, i) / (3 * B)
-    loss = alg.value_c_loss(batch, {}).value
+        totals[i] += v_i.detach() / B
+    found = alg.value_c_loss(batch, {})
+    loss = found.value
+    torch.testing.assert_close(found.metrics["constraint"].detach(), totals, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(loss, expected - constant, rtol=1e-4, atol=1e-4)
     equal(loss, expected, alg.value_c)
 
@@ -102,6 +105,22 @@ def test_policies_clone_by_the_exponential_of_equation_23_up_to_its_bound(team, 
     loss = alg.policy_loss(batch, {}).value
     torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-5)
     equal(loss, expected, alg.policy)
+
+
+def test_a_level_at_its_bound_takes_the_return_out_of_an_agents_weights_but_not_the_constraint():
+    """Eq. 23 divides Q^r − V^r by α_i, and Q^{c,i} − V^{c,i} by nothing."""
+    alg, batch = make()
+    with torch.no_grad():
+        alg.log_alpha.fill_(math.log(1e3))
+        weights, _ = alg.target_mixer_c.weights(batch.state)
+        constraint = alg.constraint_advantage(batch, alg.value_c(batch.obs), weights)
+        torch.testing.assert_close(alg.exponent(batch), constraint, rtol=0.0, atol=0.01)
+    assert constraint.abs().amin(0).max() > 0.01
+    assert constraint.abs().amax(0).min() > 0.1
+    entangled, batch = make(algorithm=Entangled)
+    with torch.no_grad():
+        entangled.log_alpha.fill_(math.log(1e3))
+    assert entangled.exponent(batch).abs().max() < 0.01
 
 
 @kinds

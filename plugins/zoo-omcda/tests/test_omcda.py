@@ -7,7 +7,7 @@ import pytest
 import torch
 from naive_omcda import CONTINUOUS, TEAMS, B, constraint_credit, make, net
 
-from zoo_core import TeamSpec, Update, ZooError, load_zoo
+from zoo_core import Clip, TeamSpec, Update, ZooError, load_zoo
 from zoo_core.compatibility import require_mixer
 from zoo_core.config import resolve
 from zoo_core.entries import EnvEntry, Source
@@ -70,6 +70,42 @@ def test_however_short_the_run_alpha_does_not_outrun_the_targets():
     scaled = {"alpha_lr": 1e-5, "alpha_budget": 1_000_000, "tau": 0.005}
     assert make(**scaled, iterations=400)[0].config.alpha_rate == pytest.approx(1e-2)
     assert make(**scaled, iterations=1_000, alpha_lag=20.0)[0].config.alpha_rate == pytest.approx(2.5e-4)
+
+
+@pytest.mark.parametrize("algorithm", [OMCDA, Entangled, EqualDegrees, RandomDegrees])
+def test_levels_move_at_the_scaled_rate_and_cloning_at_its_own(algorithm):
+    alg, _ = make(algorithm=algorithm, alpha_lr=1e-5, alpha_budget=1_000_000, iterations=50_000, bc_lr=7e-4)
+    cloning, training = alg.phases()
+    (clone,) = (step for step in cloning.steps if isinstance(step, Update))
+    assert clone.optimizer.lr == 7e-4
+    (alpha,) = (step for step in training.steps if isinstance(step, Update) and step.name == "alpha")
+    assert alpha.learns == ("log_alpha",)
+    assert alpha.optimizer.lr == pytest.approx(2e-4)
+
+
+@pytest.mark.parametrize("algorithm", [OMCDA, Entangled])
+@pytest.mark.parametrize("clip", [None, 0.3])
+def test_every_networks_gradient_is_clipped_as_set_and_the_levels_is_not(algorithm, clip):
+    alg, _ = make(algorithm=algorithm, clip=clip)
+    clips = {step.name: step.clip for phase in alg.phases() for step in phase.steps if isinstance(step, Update)}
+    assert clips.pop("alpha") is None
+    assert set(clips.values()) == {None if clip is None else Clip(clip, "all")}
+
+
+@pytest.mark.parametrize("algorithm", [OMCDA, Entangled])
+def test_each_update_learns_what_its_loss_is_of(algorithm):
+    alg, _ = make(algorithm=algorithm)
+    learns = {step.name: step.learns for step in alg.phases()[-1].steps if isinstance(step, Update)}
+    expected = {
+        "value_r": ("value_r",),
+        "value_c": ("value_c",),
+        "critic_r": ("critic_r", "mixer"),
+        "critic_c": ("critic_c", "mixer_c"),
+        "policy": ("policy",),
+        "behaviour": ("behaviour",),
+        "alpha": ("log_alpha",),
+    }
+    assert learns == {name: of for name, of in expected.items() if algorithm is OMCDA or not name.endswith("_c")}
 
 
 def test_cloning_and_warming_up_are_shares_of_the_budget():

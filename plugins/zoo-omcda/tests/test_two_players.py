@@ -128,8 +128,13 @@ def equal_degrees():
     return trained("omcda-wo-cda")
 
 
-def test_the_player_who_matters_may_leave_the_data_further_and_the_team_gains(equal_degrees):
-    found = trained("omcda")
+@pytest.fixture(scope="module")
+def dynamic_degrees():
+    return trained("omcda")
+
+
+def test_the_player_who_matters_may_leave_the_data_further_and_the_team_gains(dynamic_degrees, equal_degrees):
+    found = dynamic_degrees
     assert bool((found.degrees[:, 0] > found.degrees[:, 1]).all())
     assert bool((found.divergences[:, 0] > found.divergences[:, 1]).all())
     assert found.rewards.mean() > equal_degrees.rewards.mean() + 0.03
@@ -137,6 +142,15 @@ def test_the_player_who_matters_may_leave_the_data_further_and_the_team_gains(eq
     total = torch.full((5,), 0.2)
     torch.testing.assert_close(found.degrees.sum(1), total)
     torch.testing.assert_close(equal_degrees.degrees.sum(1), total)
+
+
+def test_the_player_who_matters_leaves_the_data_as_far_as_its_degree_allows_and_no_total_is_overdrawn(
+    dynamic_degrees, equal_degrees
+):
+    """So the gain comes of what is allowed to whom, and not of more divergence than the total."""
+    for found in (dynamic_degrees, equal_degrees):
+        assert float(found.divergences[:, 0].mean()) == pytest.approx(float(found.degrees[:, 0].mean()), rel=0.2)
+        assert float(found.divergences.sum(1).mean()) < 0.2
 
 
 def test_with_the_influences_sign_flipped_the_claim_breaks(equal_degrees, monkeypatch):

@@ -181,7 +181,8 @@ class OMCDA(MixedAlgorithm):
         z = self.return_exponent(batch) + self.constraint_advantage(batch, value, weights)
         value_i = mixed(weights, bias, value)
         loss = (steady_exp(z, self.config.exponent_limit) + value_i).mean()
-        return Loss(loss, {"value": value.mean(0), "exponent": z.mean(), "credit": weights.mean()})
+        found = {"value": value.mean(0), "constraint": value_i.mean(0), "exponent": z.mean(), "credit": weights.mean()}
+        return Loss(loss, found)
 
     def entangled_value_loss(self, batch: Batch, noise: Noise) -> Loss:
         """Without decomposed Q: mean_i E[ exp z_i + w_i(o) V_i(o_i) / α_i ], as OMIGA learns V."""
