@@ -157,6 +157,20 @@ def test_the_temperature_rises_where_the_entropy_is_below_its_target(log_std, si
     assert math.copysign(1, float(slope)) == -sign  # a step downhill goes the other way
 
 
+def test_the_target_of_the_entropy_is_for_each_own_dimension_of_actions_in_one():
+    """In the team's bounds, REACH times as wide, the entropy of the same policy is log REACH more."""
+    alg, batch, _ = make(target_entropy=-0.5)
+    noise = draw({s.name: s for s in alg.phases()[0].steps if isinstance(s, Update)}["temperature"].noise)
+    mean, log_std = (each.detach() for each in alg.policy(batch.obs))
+    below = 0.0
+    for b in range(B):
+        for i, size in enumerate(CONTINUOUS.action_sizes):
+            likelihood = density_of_drawn(mean[b, i], log_std[b, i], noise["own"][b, i], size)
+            below += float(likelihood + size * (-0.5 + math.log(REACH))) / (B * CONTINUOUS.n)
+    (slope,) = torch.autograd.grad(alg.temperature_loss(batch, noise).value, alg.log_temperature)
+    assert float(slope) == pytest.approx(-below, rel=1e-4)
+
+
 def test_the_ports_policies_weigh_logged_actions_by_their_worth():
     alg, batch, _ = make(policy_objective="reinforce")
     q = alg.critic(batch.obs, batch.action).detach()
