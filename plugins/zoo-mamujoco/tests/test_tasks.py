@@ -45,7 +45,11 @@ def test_a_task_is_resolved_to_the_environment_it_says(text, name, sizes):
         ("ant-4x2,view=local", "'view' cannot be given; there are obs, obsk and contacts"),
         ("ant-4x2,obs=local,obs=omar", "cannot be given twice"),
         ("ant-4x2,obs=omar", "obs=omar is defined for HalfCheetah alone"),
-        ("ant-4x2,obs=local,obsk=-1", "obsk is a number"),
+        ("ant-4x2,obs=local,obsk=-1", "obsk is a whole number from 0"),
+        ("walker-2x3", r"no robot is called 'walker'\. Known: Ant, HalfCheetah, Hopper\.$"),
+        ("ant-4x2,obs=lokal", r"called 'lokal'\. Did you mean 'local'\?$"),
+        ("ant-4x2,obsk=2", "nothing of obs=omiga: leave it out"),
+        ("hopper-3x1,contacts=true", "Hopper's observation has no contact forces"),
         ("ant-4x2,contacts=1", "contacts true or false"),
     ],
 )

@@ -38,7 +38,7 @@ class Task:
     def __post_init__(self) -> None:
         if self.robot not in ROBOTS:
             hint = did_you_mean(self.robot, ROBOTS)
-            raise UsageError(f"no robot is called {self.robot!r}; there are {', '.join(sorted(ROBOTS))}{hint}")
+            raise UsageError(f"no robot is called {self.robot!r}.{hint}")
         robot = ROBOTS[self.robot]
         if self.partition not in robot.partitions:
             known = ", ".join(f"{name} ({len(parts)} agents)" for name, parts in sorted(robot.partitions.items()))
@@ -49,9 +49,7 @@ class Task:
             object.__setattr__(self, "obs", TASKS.get((self.robot, self.partition), "omiga"))
         if self.obs not in CONVENTIONS:
             hint = did_you_mean(self.obs, CONVENTIONS)
-            raise UsageError(
-                f"no observation convention is called {self.obs!r}; there are {', '.join(CONVENTIONS)}{hint}"
-            )
+            raise UsageError(f"no observation convention is called {self.obs!r}.{hint}")
         if self.obs == "omar" and self.robot not in OMAR_ROBOTS:
             defined = " and ".join(OMAR_ROBOTS)
             raise UsageError(
@@ -94,9 +92,16 @@ def parse(text: str) -> Task:
         )
     obsk, contacts = given.get("obsk", "1"), given.get("contacts", "false")
     if not obsk.isdecimal() or contacts not in ("true", "false"):
-        raise UsageError(f"{FAMILY}:{text}: obsk is a number, contacts true or false")
+        raise UsageError(f"{FAMILY}:{text}: obsk is a whole number from 0, contacts true or false")
     known = {name.lower(): name for name in ROBOTS}
-    return Task(known.get(robot.lower(), robot), partition, given.get("obs", ""), int(obsk), contacts == "true")
+    task = Task(known.get(robot.lower(), robot), partition, given.get("obs", ""), int(obsk), contacts == "true")
+    if "obsk" in given and task.obs != "local":
+        raise UsageError(
+            f"{FAMILY}:{text}: obsk changes what obs=local shows and nothing of obs={task.obs}: leave it out"
+        )
+    if task.contacts and not task.body.contact_entries:
+        raise UsageError(f"{FAMILY}:{text}: {task.robot}'s observation has no contact forces: leave contacts out")
+    return task
 
 
 def resolve(text: str) -> EnvEntry:
