@@ -53,6 +53,8 @@ def test_seed_size_and_version_have_folders_of_their_own():
 def test_a_size_can_be_asked_for():
     small = ensure("toy/random", transitions=10)
     assert 10 <= small.num_transitions < ENTRY.transitions
+    with pytest.raises(DatasetError, match=rf"not built yet.*another size.*{small.folder.name}"):
+        open_dataset("toy/random")
     assert ensure("toy/random").num_transitions >= ENTRY.transitions
 
 

@@ -115,7 +115,11 @@ def find_folder(name_or_path: str | Path, *, seed: int = 0) -> Path:
     entry = _built_in(text)
     folder = built_folder(entry, seed)
     if not (folder / CARD_FILE).exists():
-        raise DatasetError(f"dataset {entry.name!r} (seed {seed}) is not built yet: `zoo data build {entry.name}`")
+        sizes = sorted(str(card.parent) for card in folder.parent.glob(f"{folder.name}-n*/{CARD_FILE}"))
+        others = f". Built in another size, and found by its folder: {', '.join(sizes)}" if sizes else ""
+        raise DatasetError(
+            f"dataset {entry.name!r} (seed {seed}) is not built yet: `zoo data build {entry.name}`{others}"
+        )
     return folder
 
 
