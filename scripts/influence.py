@@ -63,9 +63,9 @@ def draw(folder: Path, out: Path) -> str:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     plt.close(figure)
-    return (
-        f"m = {np.round(late[0], 3).tolist()}, V^r = {np.round(late[1], 3).tolist()} (second half);"
-        f" rank correlation over agents {rank_correlation(*late):.2f}"
+    rank = rank_correlation(*late)
+    return f"m = {np.round(late[0], 3).tolist()}, V^r = {np.round(late[1], 3).tolist()} (second half); " + (
+        "all agents are equal, so there are no ranks" if np.isnan(rank) else f"rank correlation over agents {rank:.2f}"
     )
 
 

@@ -63,3 +63,9 @@ def test_a_folder_that_is_no_run_is_an_error_in_words(script, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["influence.py", str(tmp_path)])
     assert script.main() != 0
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_equal_agents_are_said_to_have_no_ranks(script, monkeypatch, tmp_path):
+    monkeypatch.setattr(script, "Run", LoggedRun)
+    monkeypatch.setattr(script, "rank_correlation", lambda *_: float("nan"))
+    assert script.draw(Path("run"), tmp_path / "influence.png").endswith("all agents are equal, so there are no ranks")
