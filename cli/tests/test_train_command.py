@@ -129,6 +129,7 @@ def test_a_failing_seed_is_named_and_exits_1(zoo):
         (("--config", "missing.yaml"), 2, "missing.yaml"),
         (("--seeds", "2", "--seed", "1"), 2, "not both"),
         (("--seeds", "0"), 2, "--seeds"),
+        (("--seeds", "0,1"), 2, "--seeds 2 trains seeds 0 and 1"),
         (("--compile", "of"), 2, "Did you mean 'off'"),
     ],
 )

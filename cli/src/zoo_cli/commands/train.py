@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 AT_LEAST_ONE = click.IntRange(min=1)
 
 
+class SeedCount(click.IntRange):
+    """How many seeds; a list of them is answered with what to type."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "," in value:
+            self.fail(f"{value!r} is a list: --seeds 2 trains seeds 0 and 1, --seed 1 that one alone.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command(
     "train",
     epilog="\b\nExamples:\n"
@@ -40,7 +49,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 )  # fmt: skip
 @click.option("--mixer", default="", help="For algorithms that take one.  [default: the algorithm's]")
 @click.option("--iterations", type=AT_LEAST_ONE, default=None, help="The budget.  [default: the algorithm's]")
-@click.option("--seeds", type=AT_LEAST_ONE, default=None, help="Train this many seeds: 0, 1, …")
+@click.option("--seeds", type=SeedCount(min=1), default=None, help="Train this many seeds: 0, 1, …")
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Train this one seed.  [default: 0]")
 @click.option("--jobs", type=AT_LEAST_ONE, default=1, show_default=True, help="Seeds side by side.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
