@@ -21,6 +21,7 @@ COPIES = 20
 """Episodes played side by side. Sets the speed and not the data."""
 
 FACTORISED = "yes, by construction: given what they observe, agents act independently"
+
 Act = Callable[[MultiAgentMujoco, NDArray[np.int64], int], NDArray]
 """The copies, their reset seeds [E], the step → control [E, actuators] in [-1, 1]."""
 

@@ -27,7 +27,7 @@ REFERENCE: Mapping[str, ReferenceScores] = {
         "episodes, for its mean action returns 1,300 alone; in current MuJoCo (python -m zoo_mamujoco.reference)",
     ),
 }
-"""By robot: how its joints are shared and what agents see changes no return of theirs, and a score is one of the robot.
+"""By robot, for every way to share its joints and to see it: neither changes what an action returns.
 
 0 is uniform actions everywhere. 100 is of three kinds, and each robot's text says which: HalfCheetah's expert by its
 mean action; Hopper's with its noise, without which it falls; Ant's by its mean action too, of a policy far below the
@@ -42,7 +42,7 @@ OWN: Mapping[str, ReferenceScores] = {
         "episodes each; in current MuJoCo (python -m zoo_mamujoco.reference --episodes 200)",
     ),
 }
-"""Tasks whose data are of a behaviour policy of their own, by name."""
+"""By name, tasks whose expert is another than their robot's."""
 
 
 def reference_of(task: str, robot: str) -> ReferenceScores | None:
