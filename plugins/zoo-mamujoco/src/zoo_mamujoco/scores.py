@@ -8,10 +8,9 @@ from zoo_core import ReferenceScores
 
 REFERENCE: Mapping[str, ReferenceScores] = {
     "Ant": ReferenceScores(
-        -62.3,
-        1269.0,
-        "ours: 0 is uniform actions, 60 episodes; 100 the mean action of our expert, which is little trained "
-        "(published data of Ant's experts return 2,055), 20 episodes; in current MuJoCo "
+        -53.0,
+        2838.7,
+        "ours: 0 is uniform actions, 1,000 episodes; 100 the mean action of our expert, 200 episodes; in current MuJoCo "
         "(python -m zoo_mamujoco.reference)",
     ),
     "HalfCheetah": ReferenceScores(
@@ -29,9 +28,8 @@ REFERENCE: Mapping[str, ReferenceScores] = {
 }
 """By robot, for every way to share its joints and to see it: neither changes what an action returns.
 
-0 is uniform actions everywhere. 100 is of three kinds, and each robot's text says which: HalfCheetah's expert by its
-mean action; Hopper's with its noise, without which it falls; Ant's by its mean action too, of a policy far below the
-published experts, so that 100 there is no mark of mastery.
+0 is uniform actions everywhere. 100 is of two kinds, and each robot's text says which: the cheetah's and the ant's
+expert by its mean action; Hopper's with its noise, without which it falls.
 """
 
 OWN: Mapping[str, ReferenceScores] = {
