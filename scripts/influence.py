@@ -1,6 +1,6 @@
 """Draw OMCDA's influence analysis (its Figures 3, 7 and 8) of one run: m_i and V^r_i of every agent over training.
 
-    python scripts/influence.py runs/mamujoco-hopper-3x1/medium-replay/omcda/seed0-1a2b3c4d --out influence.png
+    python scripts/influence.py runs/mamujoco-hopper-3x1/medium-replay/omcda/seed0-1a2b3c4d
 
 The paper's claim is that agents of more return are allocated more influence; what is printed is whether they are in
 this run, as the rank correlation of the two over its second half.
@@ -72,14 +72,15 @@ def draw(folder: Path, out: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="m_i and V^r_i of every agent over the training of one run.")
     parser.add_argument("run", type=Path, help="a run folder of omcda or one of its ablations")
-    parser.add_argument("--out", type=Path, default=Path("influence.png"), help="the figure's file")
+    parser.add_argument("--out", type=Path, help="the figure's file (default: influence.png in the run's folder)")
     given = parser.parse_args()
+    out = given.out or given.run / "influence.png"
     try:
-        print(draw(given.run, given.out))
+        print(draw(given.run, out))
     except ZooError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    print(given.out)
+    print(out)
     return 0
 
 

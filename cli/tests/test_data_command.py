@@ -262,7 +262,7 @@ def test_import_says_what_was_found_and_assumed_and_refuses_to_overwrite(run, np
     assert code == 1
     assert "--force" in err
     assert run(*words, "--force", "--timeouts-are-terminal")[0] == 0
-    assert "3 episodes terminated" in run("inspect", "theirs/walk")[1]
+    assert "all episodes terminated" in run("inspect", "theirs/walk")[1]
 
 
 def test_help_of_import_names_every_format_and_shows_one_of_each(run):
@@ -293,7 +293,7 @@ def test_a_robots_file_is_imported_by_its_content_alone_with_progress(run, tmp_p
         assert text in out
     shown = run("inspect", "theirs/walk")[1]
     assert "source: sha256" in shown
-    assert "0 episodes terminated" in shown
+    assert "all episodes were truncated" in shown
     code, _, err = run("import", path, "--format", "comadice", "--env", "walk", "--name", "other")
     assert code == 1
     assert "no .npz archive" in err

@@ -138,6 +138,7 @@ def test_the_first_preset_is_the_default_and_extends_inherits(entry):
         ({"quirk": 1}, "quirk takes bool, not 1"),
         ({"clip": "tight"}, "clip takes float or NoneType"),
         ({"penalty": "maen"}, "Did you mean 'mean'"),
+        ({"penalty": "huber"}, r"penalty must be one of lse, mean, not 'huber'\.$"),
         ({"sizes": 3}, "sizes takes"),
         ({"share": -0.01}, r"share must be at least 0, not -0.01 \(A share.\)"),
         ({"share": 1.01}, r"share must be at most 1, not 1.01 \(A share.\)"),

@@ -81,7 +81,7 @@ def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -
             "hash": card.hash,
             "size": f"{card.transitions:,} transitions in {card.episodes:,} episodes, {card.nbytes / 1e6:,.1f} MB",
             "steps": " to ".join(str(length) for length in lengths) + " an episode",
-            "ends": f"{int(dataset.terminated.sum()):,} episodes terminated, the others were truncated",
+            "ends": _ends(int(dataset.terminated.sum()), card.episodes),
             "agents": f"{team.n}: {', '.join(team.agents)}",
             "observations": _sizes(team.obs_sizes),
             "actions": f"{team.action_kind}, {_sizes(team.action_sizes)}, {mask if team.discrete else bounds}",
@@ -95,6 +95,12 @@ def show_card(dataset: Dataset, counts: Sequence[int], edges: Sequence[float]) -
     )
     show_heading(f"\nReturn: mean {r['mean']:.2f}, std {r['std']:.2f}, min {r['min']:.2f}, max {r['max']:.2f}")
     _show_histogram(counts, edges)
+
+
+def _ends(terminated: int, episodes: int) -> str:
+    if terminated in (0, episodes):
+        return f"all episodes {'terminated' if terminated else 'were truncated'}"
+    return f"{terminated:,} episodes terminated, the others were truncated"
 
 
 def _correlation(found: ActionCorrelation | None) -> str:

@@ -82,7 +82,7 @@ def _usage(error: click.UsageError) -> None:
         choices = getattr(error.param.type, "choices", ())
         given = re.match(r"'(.*?)' is not", error.message)
         if choices and given:
-            message += did_you_mean(given[1], [str(getattr(c, "value", c)) for c in choices])
+            message += did_you_mean(given[1], [str(getattr(c, "value", c)) for c in choices], listed=True)
     _say(message)
     if error.ctx is not None:
         _write(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help'.")

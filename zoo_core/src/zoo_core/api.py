@@ -142,7 +142,7 @@ def train(
     }
     for name, choices in CHOICES.items():
         if given[name] not in choices and not (given[name] is None and name == "precision"):
-            hint = did_you_mean(str(given[name]), choices)
+            hint = did_you_mean(str(given[name]), choices, listed=True)
             raise UsageError(f"{name} must be {' or '.join(map(repr, choices))}, not {given[name]!r}.{hint}")
     request = TrainRequest(**given, **{name: _whole(name, value) for name, value in counts.items()})  # type: ignore[arg-type]
     return _run(request, progress)

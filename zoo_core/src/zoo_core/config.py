@@ -247,6 +247,6 @@ def _typed(algorithm: str, config_type: type, name: str, value: Any) -> Any:
     if meta.get("choices") and value not in meta["choices"]:
         raise SettingError(
             f"{algorithm}: {name} must be one of {', '.join(map(str, meta['choices']))}, not {value!r}."
-            f"{did_you_mean(str(value), map(str, meta['choices']))}"
+            f"{did_you_mean(str(value), map(str, meta['choices']), listed=True)}"
         )
     return value

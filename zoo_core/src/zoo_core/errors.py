@@ -79,10 +79,10 @@ def ran_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or by_name or "DefaultCPUAllocator: " in str(error)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x' or 'y'?`, or the short list of what is known, or nothing."""
+def did_you_mean(name: str, known: Iterable[str], *, listed: bool = False) -> str:
+    """` Did you mean 'x' or 'y'?`, or the short list of what is known unless the message has it (`listed`), or nothing."""
     known = sorted(set(known))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     if near:
         return " Did you mean " + " or ".join(repr(n) for n in near) + "?"
-    return f" Known: {', '.join(known)}." if 0 < len(known) <= 20 else ""
+    return f" Known: {', '.join(known)}." if 0 < len(known) <= 20 and not listed else ""
