@@ -10,8 +10,8 @@ REFERENCE: Mapping[str, ReferenceScores] = {
     "Ant": ReferenceScores(
         -53.0,
         2838.7,
-        "ours: 0 is uniform actions, 1,000 episodes; 100 the mean action of our expert, 200 episodes; in current MuJoCo "
-        "(python -m zoo_mamujoco.reference)",
+        "ours: 0 is uniform actions, 1,000 episodes; 100 the mean action of our expert, 200 episodes; in current "
+        "MuJoCo (python -m zoo_mamujoco.reference)",
     ),
     "HalfCheetah": ReferenceScores(
         -283.4,
