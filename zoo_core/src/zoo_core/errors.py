@@ -80,7 +80,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, listed: bool = False) -> str:
-    """` Did you mean 'x' or 'y'?`, or the short list of what is known, or nothing; `listed`: the message has that list."""
+    """` Did you mean 'x' or 'y'?`, or the short list of what is known unless the message has it, or nothing."""
     known = sorted(set(known))
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     if near:
