@@ -81,7 +81,7 @@ def write_page(results: Path, docs: Path) -> None:
 
 
 def read(folder: Path) -> dict[int | str, Results]:
-    """All results of one environment, by budget, the published one first."""
+    """All results of one environment, by budget, the published one first, then the largest."""
     found: dict[int | str, Results] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*/*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -91,7 +91,8 @@ def read(folder: Path) -> dict[int | str, Results]:
         if budget != PUBLISHED:
             found[budget] = results = _unset(results)
         _part_presets(results)
-    return {budget: dict(found[budget]) for budget in sorted(found, key=lambda b: (b != PUBLISHED, str(b)))}
+    largest = sorted(found, key=lambda budget: float("-inf") if budget == PUBLISHED else -int(budget))
+    return {budget: dict(found[budget]) for budget in largest}
 
 
 def _unset(results: Results) -> Results:
