@@ -84,6 +84,14 @@ def test_a_short_budget_stands_in_a_table_of_its_own_that_says_so(scripts, tmp_p
     assert (tmp_path / "docs" / "figures" / "mpe-cn-500it-curves.png").stat().st_size > 1000
 
 
+def test_tables_go_from_the_published_budget_to_the_smallest(scripts, tmp_path):
+    write_results(tmp_path / "results", result("spacql", 0, 150.0))
+    for count in (200, 2000):
+        short = {**result("spacql", 0, 120.0), "budget": count, "settings": {"iterations": count}}
+        (tmp_path / "results" / "mpe-cn" / "random" / f"spacql-seed0-{count}it.json").write_text(json.dumps(short))
+    assert list(scripts[1].read(tmp_path / "results" / "mpe-cn")) == ["published", 2000, 200]
+
+
 def test_scores_name_their_pair_and_published_numbers_of_another_game_are_marked_as_such(scripts, tmp_path):
     own = {**result("spacql", 0, 150.0), "reference": {"random": 90.0, "expert": 210.0, "source": "own prey: played"}}
     write_results(tmp_path / "results", own)
