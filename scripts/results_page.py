@@ -96,14 +96,15 @@ def read(folder: Path) -> dict[int | str, Results]:
 
 
 def _unset(results: Results) -> Results:
-    """Rows of algorithms that were run with the same settings throughout are named without: a sentence lists those."""
-    labels = defaultdict(set)
-    for _, label in results:
-        labels[label.partition(",")[0]].add(label)
+    """Rows are named without the settings that all runs of their algorithm have: a sentence lists those."""
+    chosen = defaultdict(list)
+    for seeds in results.values():
+        chosen[seeds[0]["algorithm"]].append(seeds[0].get("set", ()))
     found = defaultdict(list)
-    for (quality, label), seeds in results.items():
-        base = label.partition(",")[0]
-        name = base if len(labels[base]) == 1 else label
+    for (quality, _), seeds in results.items():
+        algorithm, own = seeds[0]["algorithm"], seeds[0].get("set", ())
+        apart = [setting for setting in own if not all(setting in other for other in chosen[algorithm])]
+        name = ", ".join([algorithm, *apart])
         found[quality, name] = [{**result, "label": name} for result in seeds]
     return found
 

@@ -150,6 +150,14 @@ def test_a_cell_with_settings_says_them_in_its_command_its_file_and_its_row(scri
     assert (tmp_path / "docs" / "figures" / "mpe-cn-disagreement.png").stat().st_size > 1000
 
 
+def test_rows_of_a_short_budget_are_named_by_the_settings_in_which_they_differ(scripts, tmp_path):
+    base = {**result("cfcql", 0, 140.0), "budget": 500, "set": ["heads=10"]}
+    write_results(tmp_path / "results", base, {**base, "seed": 1, "set": ["heads=10", "tau=0.02"]})
+    found = scripts[1].read(tmp_path / "results" / "mpe-cn")[500]
+    assert sorted(found) == [("random", "cfcql"), ("random", "cfcql, tau=0.02")]
+    assert scripts[1]._settings(found) == "Settings other than the presets': cfcql with `heads=10`."
+
+
 def test_a_cell_where_episodes_are_long_says_how_many_are_played(scripts):
     cell = scripts[0].Cell("mamujoco-hopper-3x1", "expert", "bc", 0, episodes=(10, 100))
     command = cell.command(Path("runs"))
