@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -46,8 +47,8 @@ QUALITIES = ("expert", "medium", "medium-replay", "random")
 """In the order of the tables; any other comes last."""
 WEIGHTS = (0.25, 0.42)
 """The range that every figure of weights shows at least, so that they compare."""
-LEGEND_COLUMNS = 3
-"""Of a figure's legend, for each of its panels."""
+PANEL = 3.6
+"""A panel's width, in inches."""
 Results = dict[tuple[str, str], list[dict[str, Any]]]
 """(quality, row's name) → the results of all its seeds."""
 PUBLISHED = "published"
@@ -242,16 +243,20 @@ def draw(stem: str, env: str, found: Results, figures: Path) -> list[str]:
     return names
 
 
+def _columns(labels: Collection[str], width: float) -> int:
+    """How many columns of a legend fit into so many inches: a line and a gap, and a tenth of an inch a letter."""
+    return max(1, min(len(labels), int(width / (0.5 + 0.1 * max(map(len, labels))))))
+
+
 def _doubts(results: list[dict[str, Any]]) -> bool:
     """Whether these runs logged how much their ensemble disagrees at the target's joint actions."""
     return "critic/u" in results[0]["metrics"]
 
 
 def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -> str:
-    """One panel per quality, saved as <name>.png."""
-    figure, panels = plt.subplots(
-        1, len(qualities), figsize=(3.6 * len(qualities), 3.4), squeeze=False, layout="constrained"
-    )
+    """One panel per quality over a legend, saved as <name>.png."""
+    width = PANEL * len(qualities)
+    figure, panels = plt.subplots(1, len(qualities), squeeze=False, layout="constrained")
     for axes, quality in zip(panels[0], qualities, strict=True):
         axes.set_xlabel("iteration")
         paint(axes, quality)
@@ -260,13 +265,9 @@ def _grid(name: str, env: str, qualities: list[str], folder: Path, paint: Any) -
     handles = {
         label: handle for axes in panels[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=min(len(handles), LEGEND_COLUMNS * len(qualities)),
-        frameon=False,
-    )
+    columns = _columns(handles, width)
+    figure.set_size_inches(width, 2.9 + 0.22 * math.ceil(len(handles) / columns))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False)
     figure.savefig(folder / f"{name}.png", dpi=110)
     plt.close(figure)
     return name
