@@ -158,6 +158,14 @@ def test_rows_of_a_short_budget_are_named_by_the_settings_in_which_they_differ(s
     assert scripts[1]._settings(found) == "Settings other than the presets': cfcql with `heads=10`."
 
 
+def test_a_legend_has_as_many_columns_as_fit_into_its_figure(scripts):
+    columns = scripts[1]._columns
+    assert columns(["bc", "data", "omcda"], 3.6) == 3
+    assert columns(["bc", "omcda, constraint_lr=0.0002"], 3.6) == 1
+    assert columns(["bc", "data", "omcda, constraint_lr=0.0002"], 7.2) == 2
+    assert columns(["x" * 99], 3.6) == 1
+
+
 def test_a_cell_where_episodes_are_long_says_how_many_are_played(scripts):
     cell = scripts[0].Cell("mamujoco-hopper-3x1", "expert", "bc", 0, episodes=(10, 100))
     command = cell.command(Path("runs"))
