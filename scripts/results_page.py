@@ -106,7 +106,7 @@ def _unset(results: Results) -> Results:
         algorithm, own = seeds[0]["algorithm"], seeds[0].get("set", ())
         apart = [setting for setting in own if not all(setting in other for other in chosen[algorithm])]
         name = ", ".join([algorithm, *apart])
-        found[quality, name] = [{**result, "label": name} for result in seeds]
+        found[quality, name] += [{**result, "label": name} for result in seeds]
     return found
 
 
@@ -114,8 +114,9 @@ def _settings(found: Results) -> str:
     """Which settings, other than their presets', the rows named without them were run with."""
     algorithms = defaultdict(set)
     for (_, label), seeds in found.items():
-        if "," not in label and seeds[0].get("set"):
-            algorithms[tuple(seeds[0]["set"])].add(label)
+        unsaid = [setting for setting in seeds[0].get("set", ()) if setting not in label.split(", ")]
+        if unsaid:
+            algorithms[tuple(unsaid)].add(seeds[0]["algorithm"])
     ranked = {chosen: sorted(names, key=lambda name: _rank(COLOURS, name)) for chosen, names in algorithms.items()}
     said = [f"{', '.join(names)} with {', '.join(f'`{s}`' for s in chosen)}" for chosen, names in ranked.items()]
     return f"Settings other than the presets': {'; '.join(said)}." if said else ""

@@ -158,6 +158,14 @@ def test_rows_of_a_short_budget_are_named_by_the_settings_in_which_they_differ(s
     assert scripts[1]._settings(found) == "Settings other than the presets': cfcql with `heads=10`."
 
 
+def test_settings_that_all_rows_share_are_said_where_each_differs_in_another(scripts, tmp_path):
+    rows = ({**result("cfcql", seed, 140.0), "budget": 500, "set": ["heads=10", f"tau=0.0{seed}"]} for seed in (1, 2))
+    write_results(tmp_path / "results", *rows)
+    found = scripts[1].read(tmp_path / "results" / "mpe-cn")[500]
+    assert sorted(found) == [("random", "cfcql, tau=0.01"), ("random", "cfcql, tau=0.02")]
+    assert scripts[1]._settings(found) == "Settings other than the presets': cfcql with `heads=10`."
+
+
 def test_a_legend_has_as_many_columns_as_fit_into_its_figure(scripts):
     columns = scripts[1]._columns
     assert columns(["bc", "data", "omcda"], 3.6) == 3
