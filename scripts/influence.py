@@ -1,6 +1,7 @@
 """Draw OMCDA's influence analysis (its Figures 3, 7 and 8) of one run: m_i and V^r_i of every agent over training.
 
     python scripts/influence.py runs/mamujoco-hopper-3x1/medium-replay/omcda/seed0-1a2b3c4d
+    python scripts/influence.py results/mamujoco-hopper-3x1/medium-replay/omcda-seed0-20000it-….json
 
 The paper's claim is that agents of more return are allocated more influence; what is printed is whether they are in
 this run, as the rank correlation of the two over its second half.
@@ -9,6 +10,7 @@ this run, as the rank correlation of the two over its second half.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -27,7 +29,25 @@ SHARE, VALUE = "alpha/share", "value_r/value"
 """The metrics: m_i, logged where α is updated, and the batch's mean of V^r_i."""
 
 
-def of_agents(run: Run, metric: str) -> tuple[NDArray, NDArray]:
+class KeptRun:
+    """A run of the ledger, of which results/ keeps fewer rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self._kept = json.loads(folder.read_text(encoding="utf-8"))["metrics"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UsageError(
+                f"{folder} is no result of the ledger: give a run's folder or a file of results/"
+            ) from error
+
+    def metrics(self) -> dict[str, NDArray]:
+        """As `Run.metrics`."""
+        found = {name: np.array(values, dtype=np.float64) for name, values in self._kept.items()}
+        return {"iterations": found.pop("iteration"), **found}
+
+
+def of_agents(run: Run | KeptRun, metric: str) -> tuple[NDArray, NDArray]:
     """Iterations [T] and the metric of every agent [T, n], where it was logged."""
     found = run.metrics()
     columns = [found[f"{metric}/{i}"] for i in range(sum(name.startswith(f"{metric}/") for name in found))]
@@ -48,7 +68,7 @@ def rank_correlation(first: NDArray, second: NDArray) -> float:
 
 def draw(folder: Path, out: Path) -> str:
     """Write the figure; returns what it shows in a sentence."""
-    run = Run(folder)
+    run = KeptRun(folder) if folder.suffix == ".json" else Run(folder)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
     late = []
     for axis, metric, label in zip(axes, (SHARE, VALUE), ("influence $m_i$", "return value $V^r_i$"), strict=True):
@@ -71,10 +91,12 @@ def draw(folder: Path, out: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="m_i and V^r_i of every agent over the training of one run.")
-    parser.add_argument("run", type=Path, help="a run folder of omcda or one of its ablations")
-    parser.add_argument("--out", type=Path, help="the figure's file (default: influence.png in the run's folder)")
+    parser.add_argument("run", type=Path, help="a run's folder, or a file of results/, of omcda or an ablation")
+    parser.add_argument(
+        "--out", type=Path, help="the figure's file (default: influence.png in the run's folder or, of a result, here)"
+    )
     given = parser.parse_args()
-    out = given.out or given.run / "influence.png"
+    out = given.out or (given.run if given.run.is_dir() else Path()) / "influence.png"
     try:
         print(draw(given.run, out))
     except ZooError as error:

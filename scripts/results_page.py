@@ -92,29 +92,30 @@ def read(folder: Path) -> dict[int | str, Results]:
         if budget != PUBLISHED:
             found[budget] = results = _unset(results)
         _part_presets(results)
-    largest = sorted(found, key=lambda budget: float("-inf") if budget == PUBLISHED else -int(budget))
-    return {budget: dict(found[budget]) for budget in largest}
+    largest_first = sorted(found, key=lambda budget: -math.inf if budget == PUBLISHED else -int(budget))
+    return {budget: dict(found[budget]) for budget in largest_first}
 
 
 def _unset(results: Results) -> Results:
     """Rows are named without the settings that all runs of their algorithm have: a sentence lists those."""
-    chosen = defaultdict(list)
-    for seeds in results.values():
-        chosen[seeds[0]["algorithm"]].append(seeds[0].get("set", ()))
+    shared: dict[str, set[str]] = {}
+    for first, *_ in results.values():
+        own = set(first.get("set", ()))
+        shared[first["algorithm"]] = shared.get(first["algorithm"], own) & own
     found = defaultdict(list)
     for (quality, _), seeds in results.items():
-        algorithm, own = seeds[0]["algorithm"], seeds[0].get("set", ())
-        apart = [setting for setting in own if not all(setting in other for other in chosen[algorithm])]
+        algorithm = seeds[0]["algorithm"]
+        apart = [setting for setting in seeds[0].get("set", ()) if setting not in shared[algorithm]]
         name = ", ".join([algorithm, *apart])
         found[quality, name] += [{**result, "label": name} for result in seeds]
     return found
 
 
 def _settings(found: Results) -> str:
-    """Which settings, other than their presets', the rows named without them were run with."""
+    """Which settings, other than their presets', rows were run with that their names do not say."""
     algorithms = defaultdict(set)
     for (_, label), seeds in found.items():
-        unsaid = [setting for setting in seeds[0].get("set", ()) if setting not in label.split(", ")]
+        unsaid = [setting for setting in seeds[0].get("set", ()) if f", {setting}, " not in f"{label}, "]
         if unsaid:
             algorithms[tuple(unsaid)].add(seeds[0]["algorithm"])
     ranked = {chosen: sorted(names, key=lambda name: _rank(COLOURS, name)) for chosen, names in algorithms.items()}

@@ -1,6 +1,7 @@
 """scripts/influence.py draws what a run of OMCDA logged, and says what is missing of any other."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -63,6 +64,25 @@ def test_a_folder_that_is_no_run_is_an_error_in_words(script, monkeypatch, capsy
     monkeypatch.setattr(sys, "argv", ["influence.py", str(tmp_path)])
     assert script.main() != 0
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_kept_result_is_drawn_as_its_run_is(script, monkeypatch, tmp_path):
+    logged = LoggedRun("run").metrics()
+    rows = {"iteration": logged.pop("iterations"), **logged}
+    kept = {name: [None if np.isnan(x) else x for x in values.tolist()] for name, values in rows.items()}
+    (tmp_path / "omcda-seed0.json").write_text(json.dumps({"metrics": kept}))
+    monkeypatch.setattr(script, "Run", LoggedRun)
+    said = script.draw(tmp_path / "omcda-seed0.json", tmp_path / "influence.png")
+    assert said == script.draw(Path("run"), tmp_path / "influence.png")
+
+
+@pytest.mark.parametrize("content", [None, "no json", "{}"])
+def test_a_file_that_is_no_result_is_refused(script, tmp_path, content):
+    path = tmp_path / "seed0.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match="give a run's folder or a file of results/"):
+        script.draw(path, tmp_path / "influence.png")
 
 
 def test_equal_agents_are_said_to_have_no_ranks(script, monkeypatch, tmp_path):
